@@ -1,0 +1,84 @@
+"""One condition applied to one clip: the single place where chains, streams and margins are put together."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+
+from . import registry
+from .audio import Pad, window
+from .errors import BadAudio, MissingPart, SpoofproofError
+from .streams import stream
+from .types import Clip, Condition, CorruptionSpec
+
+
+def corrupt(clip: Clip, condition: Condition | str, *, key: str = "", seed: int = 0) -> Clip:
+    """Apply ``condition`` ("mp3@8", "reverb@0.5+opus@12", "clean") to a clip.
+
+    key: names the clip (its trial id); with ``seed`` and each step's name it fixes every random draw. A corruption
+    that occurs twice in a chain draws from two streams.
+
+    Raises BadPlan or UnknownName for a bad condition, MissingPart when a codec or its weights are not installed,
+    SpoofproofError when a corruption breaks its contract. It never returns clean audio because something failed.
+    """
+    for index, (spec, level) in enumerate(steps(condition)):
+        missing = spec.available()
+        if missing:
+            raise MissingPart(f"{spec.name} cannot run here: {missing}")
+        again = sum(other.name == spec.name for other, _ in steps(condition)[:index])
+        rng = stream(seed, key, spec.name if not again else f"{spec.name}#{again}")
+        try:
+            out = spec.run(clip, level, rng)
+        except BadAudio as error:
+            raise BadAudio(f"{spec.name}@{spec.show_level(level)} gave unusable audio: {error}") from error
+        if not isinstance(out, Clip):
+            raise SpoofproofError(f"{spec.name} must return a Clip, not {type(out).__name__}")
+        if out.rate != clip.rate:
+            raise SpoofproofError(
+                f"{spec.name} changed the sampling rate from {clip.rate} to {out.rate} Hz; a corruption keeps it"
+            )
+        clip = out
+    return clip
+
+
+def steps(condition: Condition | str) -> list[tuple[CorruptionSpec, float]]:
+    """The chain as (spec, level) pairs. Raises UnknownName, BadPlan."""
+    if isinstance(condition, str):
+        condition = Condition.parse(condition)
+    specs = [registry.corruptions[ref.name] for ref in condition.steps]
+    return [(spec, spec.parse_level(ref.arg)) for spec, ref in zip(specs, condition.steps, strict=True)]
+
+
+def missing_for(condition: Condition | str) -> str:
+    """Why this condition cannot run here, with the way to mend it; "" when it can."""
+    return "; ".join(dict.fromkeys(filter(None, (spec.available() for spec, _ in steps(condition)))))
+
+
+def seconds_needed(condition: Condition | str, seconds: float) -> float:
+    """Input in seconds that ``condition`` consumes to fill ``seconds`` of output, margins included."""
+    need = seconds
+    for spec, level in reversed(steps(condition)):
+        need = need * (spec.consumes(level) if spec.consumes else 1.0) + spec.margin
+    return need
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Heard:
+    """A trial under a condition. window: what every detector hears. clean, corrupted: input and output before the
+    cut, for measuring what the condition really did (their lengths differ under a time stretch)."""
+
+    window: Clip
+    clean: Clip
+    corrupted: Clip
+
+
+def hear(clean: Clip, condition: Condition | str, *, key: str, seed: int, samples: int, pad: Pad) -> Heard:
+    """Corrupt the scoring window and the margin it needs, then cut.
+
+    clean: the decoded clip at the plan's rate, at least ``seconds_needed`` long where the file is. key: the trial's
+    id. samples, pad: the scoring window. Raises what ``corrupt`` raises.
+    """
+    need = math.ceil(seconds_needed(condition, samples / clean.rate) * clean.rate)
+    clean = Clip(clean.samples[:need], clean.rate)
+    corrupted = corrupt(clean, condition, key=key, seed=seed)
+    return Heard(window(corrupted, samples, pad), clean, corrupted)

@@ -1,0 +1,102 @@
+"""The report in a terminal: what was found in plain words, one table, and what to be careful about."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.markup import escape
+from rich.table import Table
+from rich.text import Text
+
+from ..results import Results
+from ..types import CLEAN, Estimate
+from . import view, words
+from .words import AUROC, EER
+
+_FEW = 8
+
+
+def terminal(results: Results, console: Console) -> None:
+    """Print the headline, the table detector × corruption with intervals, what did not run, and the notes."""
+    console.print()
+    console.print(Text(f"{view.what_was_measured(results)} {view.intervals(results)}"), style="dim")
+    console.print()
+    for h in view.headlines(results):
+        place = f" rank {words.rank(h.rank)} of {len(results.detectors)}" if h.rank else ""
+        console.print(Text.assemble((h.detector, "bold"), (place, "dim")))
+        for sentence in h.sentences:
+            console.print(Text(f"  {sentence}"))
+    console.print()
+    console.print(_table(results, "Mean EER by corruption", view.corruptions(results), ends=True))
+    if side := view.controls(results):
+        console.print(_table(results, "Controls: plumbing without the corruption", side, ends=False))
+    _careful(results, console)
+
+
+def _table(results: Results, title: str, of: list[view.Group], *, ends: bool) -> Table:
+    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    table.add_column("corruption", no_wrap=True)
+    for detector in results.detectors:
+        table.add_column(escape(detector), justify="right", overflow="fold")
+    if ends:
+        table.add_row(
+            "clean", *(_cell(view.at(results, d, CLEAN, EER)) for d in results.detectors), end_section=True
+        )
+    for group, following in zip(of, [*of[1:], None], strict=True):
+        last = following is None or following.family != group.family
+        if group.why:
+            cells = [Text("not run", style="dim") for _ in results.detectors]
+        else:
+            cells = [_cell(view.mean(results, d, group, EER)) for d in results.detectors]
+        table.add_row(Text(group.name), *cells, end_section=last)
+    if ends:
+        table.add_row(
+            Text("mean", style="bold"), *(_cell(view.overall(results, d, EER)) for d in results.detectors)
+        )
+        table.add_row("worst", *(_worst(view.worst(results, d, of)) for d in results.detectors))
+    return table
+
+
+def _cell(estimate: Estimate | None) -> Text:
+    """Value and interval; a coin or worse stands out by more than its colour."""
+    if estimate is None:
+        return Text(words.NOTHING, style="dim")
+    value = EER.say(estimate.value)
+    style = "bold red" if estimate.value >= 0.4 else "yellow" if estimate.value >= 0.2 else ""
+    between = EER.range(estimate)
+    return Text.assemble((value, style), (f" [{between}]" if between else "", "dim"))
+
+
+def _worst(found: tuple[view.ConditionInfo, Estimate] | None) -> Text:
+    if found is None:
+        return Text(words.NOTHING, style="dim")
+    return Text.assemble((EER.say(found[1].value), "bold"), (f" {found[0].name}", "dim"))
+
+
+def _careful(results: Results, console: Console) -> None:
+    """Everything that a reader of the table must know, one line each."""
+    for group, why in view.not_run(results):
+        levels = ", ".join(filter(None, (view.level_text(c) for c in group.conditions)))
+        _say(console, "not run", f"{group.name}{f' ({levels})' if levels else ''}: {why}")
+    for condition in view.duplicates(results):
+        _say(console, "duplicate", f"{condition.name} gives the same output as {condition.duplicate_of}; counted once")
+    low = view.low_coverage(results)
+    for cell in low[:_FEW]:
+        note = f": {cell.note}" if cell.note else ""
+        _say(
+            console,
+            "coverage",
+            f"{cell.detector} under {cell.condition} scored {words.percent(cell.coverage)} of its trials{note}",
+        )
+    if len(low) > _FEW:
+        _say(console, "coverage", f"{len(low) - _FEW} more cells below 100 %; see tables/cells.csv")
+    sure = [i for i in view.inverted(results) if i.sure]
+    for i in sure[:_FEW]:
+        _say(console, "inverted", f"{i.detector} under {i.condition}: AUROC {AUROC.both(i.auroc)}")
+    if len(sure) > _FEW:
+        _say(console, "inverted", f"{len(sure) - _FEW} more cells; see report.html")
+    for note in view.notes(results):
+        _say(console, "note", note)
+
+
+def _say(console: Console, head: str, text: str) -> None:
+    console.print(Text.assemble((f"{head}  ", "bold"), text), soft_wrap=False)

@@ -1,0 +1,122 @@
+"""Every cell of a run under the same resamples, so that any two of them can be subtracted."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ..calibrate import Calibration, fit, frozen_threshold
+from ..errors import BadScores
+from ..scores import OK, ScoreTable
+from ..stats import Bootstrap, Resamples, resamples
+from ..stats.estimate import metric_values
+from ..stats.intervals import interval
+from ..types import CLEAN, Estimate, Scores
+
+Values = NDArray[np.float64]
+
+
+@dataclass(frozen=True, slots=True)
+class Frozen:
+    """What was fixed on a detector's clean development trials; None where there are none of a class (``why``)."""
+
+    threshold: float | None
+    calibration: Calibration | None
+    why: str = ""
+
+
+class Grid:
+    """The eval trials of a run, their resamples, and the values of every cell: shape (1 + B,), measured value first.
+
+    drawn is None where the eval part lacks a class: then there are no values at all.
+    """
+
+    def __init__(
+        self, table: ScoreTable, names: Sequence[str], *, count: int, seed: int, confidence: float
+    ) -> None:
+        self.table = table
+        self.names = list(names)
+        self.confidence = confidence
+        self.trials = [t for t in table.trials if t.part == "eval"]
+        self._place = {t.id: i for i, t in enumerate(self.trials)}
+        self.is_bonafide = np.array([t.label == "bonafide" for t in self.trials], dtype=bool)
+        self.drawn: Resamples | None = None
+        if self.is_bonafide.any() and not self.is_bonafide.all():
+            self.drawn = resamples(self.trials, count=count, seed=seed)
+        self.frozen = {detector: _freeze(table, detector) for detector in table.detectors}
+        self._scores: dict[tuple[str, str], Scores] = {}
+        self._values: dict[tuple[str, str], dict[str, Values] | None] = {}
+
+    def scores(self, detector: str, condition: str) -> Scores:
+        """Scores of the eval trials, in their order, NaN where there is none. All NaN for a missing cell."""
+        key = (detector, condition)
+        if key not in self._scores:
+            out = np.full(len(self.trials), np.nan)
+            cell = self.table.cells.get(key)
+            if cell is not None:
+                for name, score, status in zip(cell.ids, cell.scores, cell.status, strict=True):
+                    place = self._place.get(name)
+                    if place is not None and status == OK:
+                        out[place] = score
+            self._scores[key] = out
+        return self._scores[key]
+
+    def values(self, detector: str, condition: str) -> dict[str, Values] | None:
+        """Every metric of a cell over the trials it has scores for; None where it lacks a class."""
+        key = (detector, condition)
+        if key not in self._values:
+            self._values[key] = self._compute(detector, condition, np.isfinite(self.scores(*key)))
+        return self._values[key]
+
+    def delta(self, detector: str, condition: str) -> tuple[dict[str, Values], NDArray[np.bool_]] | None:
+        """Metrics minus the clean ones over the trials with a score in both, and which these are; None without both."""
+        use = np.isfinite(self.scores(detector, condition)) & np.isfinite(self.scores(detector, CLEAN))
+        here, clean = (self._over(detector, c, use) for c in (condition, CLEAN))
+        if here is None or clean is None:
+            return None
+        return {name: here[name] - clean[name] for name in here if name in clean}, use
+
+    def estimate(self, values: Values, use: NDArray[np.bool_] | None = None) -> Estimate:
+        """Values as an Estimate. use: the trials they rest on, all by default."""
+        assert self.drawn is not None
+        low, high = interval(
+            values[1:],
+            confidence=self.confidence,
+            clusters=self.drawn.fewest,
+            value=float(values[0]),
+        )
+        mask = np.ones(len(self.trials), bool) if use is None else use
+        n_bonafide = int((mask & self.is_bonafide).sum())
+        return Estimate(float(values[0]), low, high, n_bonafide, int(mask.sum()) - n_bonafide)
+
+    def _over(self, detector: str, condition: str, use: NDArray[np.bool_]) -> dict[str, Values] | None:
+        if np.array_equal(use, np.isfinite(self.scores(detector, condition))):
+            return self.values(detector, condition)
+        return self._compute(detector, condition, use)
+
+    def _compute(self, detector: str, condition: str, use: NDArray[np.bool_]) -> dict[str, Values] | None:
+        if self.drawn is None or not (use & self.is_bonafide).any() or not (use & ~self.is_bonafide).any():
+            return None
+        boot = Bootstrap(self.drawn, self.scores(detector, condition), use)
+        frozen = self.frozen[detector]
+        llrs = frozen.calibration.apply if frozen.calibration else None
+        return metric_values(boot, self.names, threshold=frozen.threshold, llrs=llrs)
+
+
+def _freeze(table: ScoreTable, detector: str) -> Frozen:
+    cell = table.cells.get((detector, CLEAN))
+    if cell is None:
+        return Frozen(None, None, "the clean cell is missing")
+    labels = {t.id: t.label for t in table.trials if t.part == "dev"}
+    classes: dict[str, list[float]] = {"bonafide": [], "spoof": []}
+    for name, score, status in zip(cell.ids, cell.scores, cell.status, strict=True):
+        if status == OK and name in labels:
+            classes[labels[name]].append(float(score))
+    try:
+        b, s = (np.array(classes[label]) for label in ("bonafide", "spoof"))
+        return Frozen(frozen_threshold(bonafide=b, spoof=s), fit(bonafide=b, spoof=s))
+    except BadScores as error:
+        return Frozen(None, None, f"no threshold can be frozen on clean development trials ({error})")

@@ -1,0 +1,102 @@
+"""How jobs get done: in this process, or by local workers. Which one is used never changes a byte of a result.
+
+A worker is a fresh process (spawn) with one arithmetic thread that reads the files itself and writes its cells
+itself; only names travel. (Ray and Slurm need nothing else: a cell is a file, and a job says all there is to know.)
+"""
+
+from __future__ import annotations
+
+import multiprocessing
+import os
+import signal
+import threading
+import time
+from collections.abc import Callable, Sequence
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import AbstractContextManager
+from queue import Empty
+from typing import Any
+
+from .cell import Job, Tick, fill
+from .errors import BadPlan, SpoofproofError
+
+
+def do(jobs: Sequence[Job], *, workers: int, tick: Tick, done: Callable[[Job], None]) -> None:
+    """Do every job. tick(n): n more trials were scored. done(job): its cells are on disk.
+
+    Raises the first SpoofproofError of a job (what was finished stays), and SpoofproofError when a worker dies.
+    """
+    if workers < 1:
+        raise BadPlan(f"--workers is at least 1, not {workers}")
+    if workers == 1 or len(jobs) <= 1:
+        with one_thread():
+            for job in jobs:
+                fill(job, tick)
+                done(job)
+    else:
+        _pool(jobs, min(workers, len(jobs)), tick, done)
+
+
+def one_thread() -> AbstractContextManager[Any]:
+    """Arithmetic libraries use one thread inside: the same sums in the same order on every machine."""
+    from threadpoolctl import threadpool_limits
+
+    limits: AbstractContextManager[Any] = threadpool_limits(limits=1)
+    return limits
+
+
+def _pool(jobs: Sequence[Job], workers: int, tick: Tick, done: Callable[[Job], None]) -> None:
+    context = multiprocessing.get_context("spawn")
+    ticks = context.Queue()
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(ticks, os.getpid()))
+    try:
+        waiting: dict[Future[None], Job] = {pool.submit(_work, job): job for job in jobs}
+        while waiting:
+            finished, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+            _drain(ticks, tick)
+            for future in finished:
+                future.result()
+                done(waiting.pop(future))
+        _drain(ticks, tick)
+    except BrokenProcessPool:
+        raise SpoofproofError(
+            "a worker process died (often: out of memory, or killed). Every finished cell is kept; run the same "
+            "command again to go on, with fewer --workers if memory is short."
+        ) from None
+    except BaseException:
+        for process in list(pool._processes.values()):
+            process.terminate()
+        raise
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+_ticks: Any = None
+
+
+def _start(ticks: Any, parent: int) -> None:
+    """Runs once in each worker: one thread, Ctrl-C is the parent's business, and no life without a parent."""
+    global _ticks
+    _ticks = ticks
+    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    one_thread().__enter__()
+    threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+
+
+def _die_with(parent: int) -> None:
+    while os.getppid() == parent:
+        time.sleep(0.5)
+    os._exit(1)
+
+
+def _work(job: Job) -> None:
+    fill(job, _ticks.put)
+
+
+def _drain(ticks: Any, tick: Tick) -> None:
+    try:
+        while True:
+            tick(ticks.get_nowait())
+    except Empty:
+        return

@@ -1,0 +1,214 @@
+"""ScoreTable: a run as it lies on disk. Reading and writing one cell; nothing here needs audio or a model.
+
+    run.json                                  the record: plan, versions, corpus and trial digests, seed
+    trials.parquet                            the trials of the run, in their order
+    scores/<detector>/<condition>.parquet     a cell: id, score (float64), status ("ok", or the error's cause)
+    conditions/<condition>.json               what the condition really did: effective level, distortion, digest
+    samples/<condition>/<trial>.flac          a few clips to listen to
+
+Names become file names by percent-encoding, so that any name is one path component.
+"""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import json
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from types import MappingProxyType
+from typing import Any
+from urllib.parse import quote
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from .audio import whole_file
+from .errors import BadScores, RunConflict
+from .types import LABELS, Scores, Trial
+
+OK = "ok"
+_TRIAL_COLUMNS = ("id", "path", "label", "speaker", "attack", "language", "source", "pair", "part")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Cell:
+    """The scores of one detector under one condition, in the order of the run's trials.
+
+    ids: N trial ids. scores: shape (N,), float64, finite where ``status`` is "ok" and NaN elsewhere.
+    status: "ok" or "error: cause", N of them.
+    """
+
+    ids: tuple[str, ...]
+    scores: Scores
+    status: tuple[str, ...]
+
+    def __post_init__(self) -> None:
+        if not len(self.ids) == len(self.scores) == len(self.status):
+            raise BadScores(
+                f"a cell has one score and one status a trial; got {len(self.ids)} trials, "
+                f"{len(self.scores)} scores, {len(self.status)} statuses"
+            )
+        good = np.array([status == OK for status in self.status], dtype=bool)
+        if not np.isfinite(self.scores[good]).all():
+            raise BadScores("a score that is NaN or infinite cannot have the status ok")
+
+    @property
+    def coverage(self) -> float:
+        """Share of trials with a score, 0 to 1 (NaN for a cell without trials)."""
+        return sum(s == OK for s in self.status) / len(self.status) if self.status else float("nan")
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class ScoreTable:
+    """A whole run: its record, its trials, its cells, and what each condition did.
+
+    cells: by (detector, condition). conditions: by name, the JSON of each (see ``bench``), in the plan's order.
+    """
+
+    record: Mapping[str, Any]
+    trials: tuple[Trial, ...]
+    cells: Mapping[tuple[str, str], Cell]
+    conditions: Mapping[str, Mapping[str, Any]]
+
+    @property
+    def detectors(self) -> list[str]:
+        """Detector names in the plan's order."""
+        return list(self.record["detectors"])
+
+    @classmethod
+    def read(cls, run: Path) -> ScoreTable:
+        """Read a run folder; cells that are not there yet are left out. Raises RunConflict when it is not a run."""
+        record = read_record(run)
+        trials = read_trials(run / "trials.parquet")
+        names: list[str] = record["conditions"]
+        cells = {
+            (detector, condition): read_cell(path)
+            for detector in record["detectors"]
+            for condition in names
+            if (path := cell_path(run, detector, condition)).exists()
+        }
+        facts = {
+            condition: json.loads(path.read_text(encoding="utf-8"))
+            for condition in names
+            if (path := condition_path(run, condition)).exists()
+        }
+        return cls(MappingProxyType(record), trials, MappingProxyType(cells), MappingProxyType(facts))
+
+
+def cell_path(run: Path, detector: str, condition: str) -> Path:
+    """Where a cell lies."""
+    return run / "scores" / file_name(detector) / f"{file_name(condition)}.parquet"
+
+
+def condition_path(run: Path, condition: str) -> Path:
+    """Where the facts of a condition lie."""
+    return run / "conditions" / f"{file_name(condition)}.json"
+
+
+def file_name(name: str) -> str:
+    """``name`` as one path component that can be read back; long names are cut and closed with a hash."""
+    safe = quote(name, safe="@+-_. ")
+    return safe if len(safe) <= 150 else f"{safe[:130]}~{hashlib.sha256(name.encode()).hexdigest()[:16]}"
+
+
+def read_record(run: Path) -> dict[str, Any]:
+    """``run.json`` of a run folder. Raises RunConflict when there is none or it cannot be read."""
+    path = run / "run.json"
+    if not path.exists():
+        raise RunConflict(
+            f"{run} is not a run folder (no run.json in it). Make one with: spoofproof bench --out {run}"
+        )
+    try:
+        record: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    except (json.JSONDecodeError, UnicodeDecodeError) as error:
+        raise RunConflict(f"{path} is damaged ({error}); move the folder away and run again") from None
+    return record
+
+
+def write_cell(path: Path, cell: Cell) -> None:
+    """Write one cell; the same cell gives the same bytes. Raises RunConflict (disk full)."""
+    table = pa.table(
+        {
+            "id": pa.array(cell.ids, pa.string()),
+            "score": pa.array(cell.scores, pa.float64(), from_pandas=False),
+            "status": pa.array(cell.status, pa.string()),
+        }
+    )
+    write_parquet(path, table)
+
+
+def read_cell(path: Path) -> Cell:
+    """Read one cell. Raises BadScores when the file is damaged."""
+    try:
+        columns = pq.read_table(path).to_pydict()
+        return Cell(
+            tuple(columns["id"]), np.array(columns["score"], dtype=np.float64), tuple(columns["status"])
+        )
+    except (pa.ArrowException, OSError, KeyError) as error:
+        raise BadScores(
+            f"the cell {path} cannot be read ({error}); delete it and run the bench again"
+        ) from None
+
+
+def write_trials(path: Path, trials: Sequence[Trial]) -> None:
+    """Write the trials of a run, in order. Raises RunConflict (disk full)."""
+    columns: dict[str, list[str]] = {name: [str(getattr(t, name)) for t in trials] for name in _TRIAL_COLUMNS}
+    columns["attributes"] = [
+        json.dumps(dict(t.attributes), sort_keys=True, ensure_ascii=False) for t in trials
+    ]
+    write_parquet(path, pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}))
+
+
+def read_trials(path: Path) -> tuple[Trial, ...]:
+    """Read what ``write_trials`` wrote. Raises RunConflict when it is missing or damaged."""
+    try:
+        rows = pq.read_table(path).to_pylist()
+    except (pa.ArrowException, OSError) as error:
+        raise RunConflict(f"the trials of the run cannot be read: {path} ({error})") from None
+    return tuple(
+        Trial(
+            **{
+                **row,
+                "path": Path(row["path"]),
+                "attributes": json.loads(row["attributes"]),
+            }
+        )
+        for row in rows
+    )
+
+
+def write_parquet(path: Path, table: pa.Table) -> None:
+    """An Arrow table as a Parquet file that appears only when whole. Raises RunConflict (disk full)."""
+    buffer = io.BytesIO()
+    pq.write_table(table, buffer, compression="zstd")
+    with whole_file(path) as out:
+        out.write(buffer.getvalue())
+
+
+def write_json(path: Path, value: object) -> None:
+    """JSON, sorted keys, that appears only when whole. Raises RunConflict (disk full)."""
+    text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
+    with whole_file(path) as out:
+        out.write(text.encode() + b"\n")
+
+
+def digest_of(trials: Iterable[Trial]) -> str:
+    """SHA-256 over id, label and part of the trials, in order: two runs with the same digest saw the same trials."""
+    digest = hashlib.sha256()
+    for trial in trials:
+        digest.update(json.dumps([trial.id, trial.label, trial.part], ensure_ascii=False).encode() + b"\n")
+    return digest.hexdigest()
+
+
+def split_classes(trials: Sequence[Trial], scores: Scores) -> tuple[Scores, Scores]:
+    """(bona fide, spoof) scores. Raises BadScores when one class has none: no metric exists then."""
+    labels = np.array([t.label for t in trials])
+    bonafide, spoof = (scores[labels == label] for label in LABELS)
+    if not len(bonafide) or not len(spoof):
+        raise BadScores(
+            f"both classes are needed; got {len(bonafide)} bona fide and {len(spoof)} spoof scores"
+        )
+    return bonafide, spoof

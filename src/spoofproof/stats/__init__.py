@@ -1,0 +1,25 @@
+"""How sure is a number? Clustered bootstrap, paired differences, corrections for many comparisons, rank intervals.
+
+resample.py     which trials are drawn how often: whole speakers and whole attacks, not single trials
+weighted.py     every metric under those draws, all draws at once
+intervals.py    from B values to an interval, a p-value, a rank
+estimate.py     the three in one call, for one set of scores or for two of the same trials
+"""
+
+from .estimate import estimate, estimates, paired_difference
+from .intervals import holm, interval, p_value, rank_intervals
+from .resample import Resamples, resamples
+from .weighted import Bootstrap
+
+__all__ = [
+    "Bootstrap",
+    "Resamples",
+    "estimate",
+    "estimates",
+    "holm",
+    "interval",
+    "p_value",
+    "paired_difference",
+    "rank_intervals",
+    "resamples",
+]
