@@ -8,6 +8,7 @@ purpose by test_mutants.py, which shows that they can fail. A corruption of your
 from __future__ import annotations
 
 import functools
+import itertools
 import math
 from collections.abc import Callable
 
@@ -48,7 +49,9 @@ def run(spec: CorruptionSpec, clip: Clip, level: float, key: str = "trial") -> C
 
 @functools.lru_cache(maxsize=4)
 def probe(kind: str) -> Clip:
-    """The signals that the checks share: "voice", or white "noise"."""
+    """The signals that the checks share: a low "voice", a high one ("voice 2"), white "noise"."""
+    if kind == "voice 2":
+        return voice(SECONDS, f0=210.0, seed=2)
     return {"voice": voice, "noise": noise}[kind](SECONDS)
 
 
@@ -121,7 +124,9 @@ def check_rates(spec: CorruptionSpec) -> None:
             assert out.rate == rate
             assert out.samples.size == round(rate / consumed(spec, level))
             change = _db(out.samples) - _db(clip.samples)
-            assert -30 < change < 12, f"{spec.name}@{level:g} at {rate} Hz changed the power by {change:.1f} dB"
+            assert -45 < change < 12, (
+                f"{spec.name}@{level:g} at {rate} Hz changed the power by {change:.1f} dB"
+            )
 
 
 # --- odd input -------------------------------------------------------------------------------------------------------
@@ -180,7 +185,10 @@ def check_not_clean(spec: CorruptionSpec) -> None:
 
 
 def check_level(spec: CorruptionSpec) -> None:
-    """The level that is named is the level found in the output: on noise within ``tolerance``, on a voice finite."""
+    """The level that is named is the level found in the output, within ``tolerance``: on noise and on a voice.
+
+    Of a reverberated voice only that something is found: its pauses hide the decay.
+    """
     if spec.measure is None:
         assert spec.family == "control", f"{spec.name} has no measure"
         return
@@ -188,8 +196,10 @@ def check_level(spec: CorruptionSpec) -> None:
         for kind in ("noise", "voice"):
             found = spec.measure(probe(kind), outcome(spec, kind, level), level)
             assert math.isfinite(found), f"{spec.name}@{level:g} on {kind}: measured {found}"
-            if kind == "noise" and spec.tolerance is not None:
-                assert abs(found - level) <= spec.tolerance, f"{spec.name}@{level:g}: found {found:g}"
+            if spec.tolerance is not None and (kind == "noise" or spec.name != "reverb"):
+                assert abs(found - level) <= spec.tolerance, (
+                    f"{spec.name}@{level:g} on {kind}: found {found:g}"
+                )
 
 
 def check_level_at_every_rate(spec: CorruptionSpec) -> None:
@@ -202,27 +212,38 @@ def check_level_at_every_rate(spec: CorruptionSpec) -> None:
             if spec.name == "resample" and 1000 * level >= rate:
                 continue
             found = spec.measure(clip, run(spec, clip, level), level)
-            assert abs(found - level) <= spec.tolerance, f"{spec.name}@{level:g} at {rate} Hz: found {found:g}"
+            assert abs(found - level) <= spec.tolerance, (
+                f"{spec.name}@{level:g} at {rate} Hz: found {found:g}"
+            )
 
 
 def check_monotone(spec: CorruptionSpec) -> None:
     """Severity, in the order of the levels, is the order of distortion; of a two-sided one on either side.
 
+    ``measure.distortion`` averaged over two voices (with 4 levels a pause may be quieter than with 16), 1 % allowed.
     Levels that the codec itself cannot tell apart may be equal. Of kinds (telephone lines) only the first and the
     last are compared.
     """
     if len(spec.levels) < 2:
         return
-    found = {level: measure.distortion(probe("voice"), outcome(spec, "voice", level)) for level in spec.levels}
+    found = {
+        level: sum(
+            measure.distortion(probe(kind), outcome(spec, kind, level)) for kind in ("voice", "voice 2")
+        )
+        / 2
+        for level in spec.levels
+    }
     neutral = 0.0 if min(spec.levels) < 0 else 1.0
     sides = [spec.levels]
     if spec.two_sided:
-        sides = [tuple(level for level in spec.levels if (level > neutral) == above) for above in (True, False)]
+        sides = [
+            tuple(level for level in spec.levels if (level > neutral) == above) for above in (True, False)
+        ]
     if spec.level_names:
         sides = [(spec.levels[0], spec.levels[-1])]
     for side in sides:
         distances = [found[level] for level in side]
-        assert all(b >= a for a, b in zip(distances, distances[1:], strict=False)), f"{spec.name}: {found}"
+        assert all(b >= 0.99 * a for a, b in itertools.pairwise(distances)), f"{spec.name}: {found}"
         assert distances[-1] > 1.05 * distances[0] > 0, f"{spec.name}: the level changes nothing: {found}"
 
 
@@ -231,7 +252,9 @@ def check_severities_share_their_draw(spec: CorruptionSpec) -> None:
     if spec.family != "noise":
         return
     clean = probe("voice").samples.astype(np.float64)
-    mild, severe = (outcome(spec, "voice", level).samples - clean for level in (spec.levels[1], spec.levels[-1]))
+    mild, severe = (
+        outcome(spec, "voice", level).samples - clean for level in (spec.levels[1], spec.levels[-1])
+    )
     alike = float(mild @ severe / np.sqrt((mild @ mild) * (severe @ severe)))
     assert alike > 0.999, f"{spec.name}: the noise of two levels correlates by {alike:.3f} only"
 
@@ -274,7 +297,9 @@ def check_ends(spec: CorruptionSpec) -> None:
         for kind in ("noise", "voice"):
             clean = probe(kind).samples
             outs = [outcome(spec, kind, level).samples]
-            if spec.name == "packet_loss":  # the last packets of a trial may really be lost: not those of every trial
+            if (
+                spec.name == "packet_loss"
+            ):  # the last packets of a trial may really be lost: not those of every trial
                 outs += [run(spec, probe(kind), level, key=f"trial {i}").samples for i in range(3)]
             for end in (slice(0, count), slice(-count, None)):
                 usual = [_db(out) - _db(clean) for out in outs]
@@ -282,15 +307,19 @@ def check_ends(spec: CorruptionSpec) -> None:
                 lost = min(a - b for a, b in zip(usual, here, strict=True))
                 assert lost < 12, f"{spec.name}@{level:g} on {kind}: {lost:.0f} dB lost at an end"
             zeros = max(np.flatnonzero(out[::-1]).min(initial=out.size) for out in outs[:1])
-            assert zeros < count or spec.name in {"quantization", "packet_loss"}, f"{spec.name}: a silent tail"
+            assert zeros < count or spec.name in {"quantization", "packet_loss"}, (
+                f"{spec.name}: a silent tail"
+            )
 
 
 def check_tempo_and_pitch_kept(spec: CorruptionSpec) -> None:
     """The clip runs at the speed that is declared, and at the pitch that it had: no rate is mislabelled anywhere."""
-    for level in levels(spec):
+    for level in (levels(spec)[0], levels(spec)[-1]):
         out = outcome(spec, "voice", level)
         tempo = measure.tempo(probe("voice"), out)
-        assert abs(tempo / consumed(spec, level) - 1) < 0.03, f"{spec.name}@{level:g} runs {tempo:.2f} times as fast"
+        assert abs(tempo / consumed(spec, level) - 1) < 0.03, (
+            f"{spec.name}@{level:g} runs {tempo:.2f} times as fast"
+        )
         if spec.consumes or spec.unit == "semitones" or spec.name in FILTERS:
             continue
         moved = measure.semitones(probe("voice"), out)
@@ -317,7 +346,9 @@ def check_window_is_filled(spec: CorruptionSpec) -> None:
         out = run(spec, clip, level)
         assert out.samples.size >= window, f"{spec.name}@{level:g}: {out.samples.size} of {window} samples"
         if out.samples.size >= window:
-            assert np.any(out.samples[window - 800 : window]), f"{spec.name}@{level:g}: the window ends in silence"
+            assert np.any(out.samples[window - 800 : window]), (
+                f"{spec.name}@{level:g}: the window ends in silence"
+            )
 
 
 Check = Callable[[CorruptionSpec], None]
@@ -342,6 +373,22 @@ CHECKS: tuple[Check, ...] = (
     check_rates,
     check_level_at_every_rate,
 )
+# what is left to check of one kind of a corruption that is checked whole (background_noise.rain)
+OF_A_KIND: tuple[Check, ...] = (
+    check_described,
+    check_not_clean,
+    check_level,
+    check_monotone,
+    check_severities_share_their_draw,
+    check_deterministic,
+    check_silence,
+    check_short,
+)
+
+
+def checks(spec: CorruptionSpec) -> tuple[Check, ...]:
+    """All checks; for a kind of noise, those that can turn out otherwise than for ``background_noise``."""
+    return OF_A_KIND if spec.name.startswith("background_noise.") else CHECKS
 
 
 def _db(samples: np.ndarray) -> float:
@@ -359,5 +406,7 @@ def _envelope_lag(clean: Clip, out: Clip, rate: float) -> float:
     other = np.interp(np.arange(one.size) / rate, np.arange(curves[1].size), curves[1])
     one, other = one - one.mean(), other - other.mean()
     lags = np.arange(-100, 101)
-    alike = [float(one[max(0, -k) : one.size - max(0, k)] @ other[max(0, k) : one.size + min(0, k)]) for k in lags]
+    alike = [
+        float(one[max(0, -k) : one.size - max(0, k)] @ other[max(0, k) : one.size + min(0, k)]) for k in lags
+    ]
     return float(lags[int(np.argmax(alike))]) / 1000

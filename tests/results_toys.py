@@ -16,7 +16,13 @@ from spoofproof.scores import ScoreTable, file_name
 from spoofproof.types import Clip, Estimate
 
 DETECTORS = ("lfcc-lcnn", "lfcc-gmm", "my_model.py:mine@v2.pt", "spectral-tilt", "random")
-BASE = {"lfcc-lcnn": 0.04, "lfcc-gmm": 0.12, "my_model.py:mine@v2.pt": 0.08, "spectral-tilt": 0.33, "random": 0.5}
+BASE = {
+    "lfcc-lcnn": 0.04,
+    "lfcc-gmm": 0.12,
+    "my_model.py:mine@v2.pt": 0.08,
+    "spectral-tilt": 0.33,
+    "random": 0.5,
+}
 # name, family, unit, levels mild to severe, how hard the severest is
 CORRUPTIONS: tuple[tuple[str, str, str, tuple[str, ...], float], ...] = (
     ("gaussian_noise", "noise", "dB SNR", ("40", "30", "20", "10", "5"), 0.9),
@@ -106,7 +112,9 @@ def make(
     missing: Sequence[tuple[str, str]] = (),
     extra: Sequence[ConditionInfo] = (),
     without: Sequence[str] = ("neural_codec",),
-    notes: Sequence[str] = ("Intervals: 1000 resamples, clustered by speaker and attack (4 speakers: wide).",),
+    notes: Sequence[str] = (
+        "Intervals: 1000 resamples, clustered by speaker and attack (4 speakers: wide).",
+    ),
 ) -> Results:
     """Everything a report shows. dev: False leaves out what needs development data. missing: cells not scored yet."""
     rng = np.random.default_rng(7)
@@ -128,7 +136,9 @@ def make(
                 detector,
                 c.name,
                 metrics_of(eer, 0.03 + 0.05 * eer, min(0.7, 0.8 * reach), dev),
-                {} if c.name == "clean" else {"eer": Estimate(eer - base, eer - base - 0.03, eer - base + 0.03, 320, 320)},
+                {}
+                if c.name == "clean"
+                else {"eer": Estimate(eer - base, eer - base - 0.03, eer - base + 0.03, 320, 320)},
                 1.0 if ok else 0.971875,
                 "" if ok else "18 trials failed: the clip is shorter than one frame",
             )
@@ -145,7 +155,15 @@ def make(
         gap = overall_of(aggregates, a) - overall_of(aggregates, b)
         p = math.exp(-abs(gap) * 90)
         comparisons.append(
-            Comparison(a, b, "all", "eer", Estimate(gap, gap - 0.03, gap + 0.03, 320, 320), p, min(1.0, p * len(pairs)))
+            Comparison(
+                a,
+                b,
+                "all",
+                "eer",
+                Estimate(gap, gap - 0.03, gap + 0.03, 320, 320),
+                p,
+                min(1.0, p * len(pairs)),
+            )
         )
     return Results(
         record=record(detectors, of),
@@ -156,10 +174,12 @@ def make(
         comparisons=comparisons,
         breakdowns=breakdowns(detectors, of, cells),
         ranks={
-            d: Estimate(i, max(1, i - (i > 2)), min(len(order), i + (1 < i < 4)), 320, 320) for i, d in enumerate(order, 1)
+            d: Estimate(i, max(1, i - (i > 2)), min(len(order), i + (1 < i < 4)), 320, 320)
+            for i, d in enumerate(order, 1)
         },
         relative_error={
-            d: estimate(overall_of(aggregates, d) / overall_of(aggregates, detectors[-1]), 0.05, 9.0) for d in detectors
+            d: estimate(overall_of(aggregates, d) / overall_of(aggregates, detectors[-1]), 0.05, 9.0)
+            for d in detectors
         },
         reference=detectors[-1],
         thresholds={d: 0.1 * i for i, d in enumerate(detectors)} if dev else {},
@@ -202,9 +222,15 @@ def breakdowns(
             if family == "control":
                 continue
             over = [
-                c for c in of if c.corruption == name and (d, c.name) in cells and cells[d, c.name].metrics["eer"].value > 0.25
+                c
+                for c in of
+                if c.corruption == name
+                and (d, c.name) in cells
+                and cells[d, c.name].metrics["eer"].value > 0.25
             ]
-            made.append(Breakdown(d, name, "eer", 0.25, over[0].level if over else None, over[0].name if over else ""))
+            made.append(
+                Breakdown(d, name, "eer", 0.25, over[0].level if over else None, over[0].name if over else "")
+            )
     return made
 
 
@@ -219,7 +245,8 @@ def record(detectors: Sequence[str], of: Sequence[ConditionInfo]) -> dict[str, A
         "listen": {"measured": 8, "samples": 1},
         "conditions": [c.name for c in of],
         "detectors": {
-            d: {"summary": "A detector.", "card": {"data": "train part", "EER": 0.12}, "identity": "ab" * 32} for d in detectors
+            d: {"summary": "A detector.", "card": {"data": "train part", "EER": 0.12}, "identity": "ab" * 32}
+            for d in detectors
         },
         "corpus": {
             "name": "builtin",
@@ -238,9 +265,24 @@ def record(detectors: Sequence[str], of: Sequence[ConditionInfo]) -> dict[str, A
                     {"part": "eval", "label": "spoof", "trials": 320, "speakers": 4},
                 ],
                 "shortcuts": [
-                    {"feature": "duration", "unit": "s", "auroc": 0.52, "strength": 0.52, "low": 0.47, "high": 0.57, "flagged": False}
+                    {
+                        "feature": "duration",
+                        "unit": "s",
+                        "auroc": 0.52,
+                        "strength": 0.52,
+                        "low": 0.47,
+                        "high": 0.57,
+                        "flagged": False,
+                    }
                 ],
-                "classifier": {"auroc": 0.53, "low": 0.48, "high": 0.58, "flagged": False, "grouped_by": "pair", "groups": 160},
+                "classifier": {
+                    "auroc": 0.53,
+                    "low": 0.48,
+                    "high": 0.58,
+                    "flagged": False,
+                    "grouped_by": "pair",
+                    "groups": 160,
+                },
                 "warnings": ["speaker explains 12% of the label (8% by chance): compare within it"],
                 "missing": 0,
             },
@@ -272,16 +314,22 @@ def table_of(results: Results) -> ScoreTable:
     return ScoreTable(results.record, (), MappingProxyType({}), MappingProxyType({}))
 
 
-def write_samples(run: Path, results: Results, names: Sequence[str] = ("bonafide-a", "spoof-b"), seconds: float = 3.0) -> None:
+def write_samples(
+    run: Path, results: Results, names: Sequence[str] = ("bonafide-a", "spoof-b"), seconds: float = 3.0
+) -> None:
     """Clips to listen to under every condition that ran: a chord with more noise at each level."""
     t = np.arange(int(16000 * seconds)) / 16000
     for k, name in enumerate(names):
-        tone = sum(np.sin(2 * np.pi * f * (1 + 0.02 * np.sin(2 * np.pi * 3 * t)) * t) / f * 100 for f in (180 + 40 * k, 620, 1900))
+        tone = sum(
+            np.sin(2 * np.pi * f * (1 + 0.02 * np.sin(2 * np.pi * 3 * t)) * t) / f * 100
+            for f in (180 + 40 * k, 620, 1900)
+        )
         rng = np.random.default_rng(k)
         noise = rng.normal(size=t.size)
         for c in results.conditions:
             if c.status == "ok":
                 x = 0.2 * tone + 0.01 * c.index * noise
                 save_audio(
-                    Clip(np.clip(x, -1, 1).astype(np.float32), 16000), run / "samples" / file_name(c.name) / f"{file_name(name)}.flac"
+                    Clip(np.clip(x, -1, 1).astype(np.float32), 16000),
+                    run / "samples" / file_name(c.name) / f"{file_name(name)}.flac",
                 )

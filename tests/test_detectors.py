@@ -215,7 +215,7 @@ def test_gmm_score_is_the_mean_ratio_by_hand_and_survives_saving(tmp_path: Path)
 
     lfcc = Lfcc()
     one = Expert(
-        "cepstra",
+        "dynamics",
         np.zeros(60, np.float32),
         np.full(60, 2, np.float32),
         mixture(0, 60),
@@ -235,9 +235,9 @@ def test_gmm_score_is_the_mean_ratio_by_hand_and_survives_saving(tmp_path: Path)
     model = LfccGmm(lfcc, (one, two))
     clip = prepare(voice(2.0))
     x = lfcc(clip)
-    a = (x - x.mean(axis=0)) / 2
     c = x[:, :20]
     b = np.log(0.05 + np.abs(c[2:] - 2 * c[1:-1] + c[:-2]))
+    a = np.hstack([x[1:-1, 20:], b]) / 2
     first = 2 * np.mean(one.bonafide.log_density(a) - one.spoof.log_density(a)) + 1
     second = 0.5 * np.mean(two.bonafide.log_density(b) - two.spoof.log_density(b)) - 1
     assert model(clip) == pytest.approx(-np.log(np.exp(-first) + np.exp(-second)), abs=1e-3)

@@ -151,24 +151,25 @@ def test_thresholds_come_from_clean_development_trials_alone() -> None:
 def test_deltas_are_over_trials_scored_in_both() -> None:
     table = make_table(TWO)
     cells = dict(table.cells)
-    cell = cells["good", "buzz@3"]
-    lost = np.arange(len(cell.ids)) < 30
+    cell = cells["bad", "buzz@3"]
+    lost = np.array(["-bonafide-" in i for i in cell.ids]) & (cells["bad", "clean"].scores[-80:] < 2)
     status = tuple("error: gone" if x else "ok" for x in lost)
-    cells["good", "buzz@3"] = Cell(cell.ids, np.where(lost, np.nan, cell.scores), status)
+    cells["bad", "buzz@3"] = Cell(cell.ids, np.where(lost, np.nan, cell.scores), status)
     found = evaluate(ScoreTable(table.record, table.trials, cells, table.conditions), resamples=50)
-    here = found.cells["good", "buzz@3"]
-    assert here.coverage == pytest.approx(50 / 80)
+    here = found.cells["bad", "buzz@3"]
+    assert here.coverage == pytest.approx(1 - lost.sum() / 80)
     delta = here.delta["eer"]
-    assert delta.n_bonafide + delta.n_spoof == 50
+    assert delta.n_bonafide + delta.n_spoof == 80 - lost.sum()
     kept = set(np.array(cell.ids)[~lost])
-    clean = cells["good", "clean"]
+    clean = cells["bad", "clean"]
     values = []
-    for part in (cells["good", "buzz@3"], clean):
+    for part in (cells["bad", "buzz@3"], clean):
         rows = [(i, s) for i, s in zip(part.ids, part.scores, strict=True) if i in kept]
         b, s = (np.array([x for i, x in rows if label in i]) for label in ("-bonafide-", "-spoof-"))
         values.append(eer(bonafide=b, spoof=s))
     assert delta.value == pytest.approx(values[0] - values[1])
-    assert found.cells["good", "clean"].delta == {}
+    assert values[1] < found.cells["bad", "clean"].metrics["eer"].value  # the lost trials were clean errors
+    assert found.cells["bad", "clean"].delta == {}
 
 
 def test_inverted_scores_are_said_to_be() -> None:
@@ -355,3 +356,15 @@ def test_registered_metrics_of_any_kind_can_be_asked_for() -> None:
     found = evaluate(make_table(TWO, conditions=["clean", "buzz@2"]), resamples=20, metrics=names)
     assert set(found.cells["bad", "buzz@2"].metrics) == set(names)
     assert found.ranks and found.aggregates["bad", "all"].metrics["min_cllr"].value > 0
+
+
+def test_the_documented_metric_of_ones_own_gets_intervals(tmp_path: Path) -> None:
+    page = (Path(__file__).parents[1] / "docs" / "metrics.md").read_text(encoding="utf-8")
+    file = tmp_path / "mine.py"
+    file.write_text(page.split("```python\n")[1].split("```")[0], encoding="utf-8")
+    name = f"{file}:miss_at_one_percent"
+    table = make_table(TWO, conditions=["clean", "buzz@2"])
+    found = evaluate(table, resamples=20, metrics=[name]).cells["bad", "buzz@2"].metrics[name]
+    b, s = eval_scores(table, "bad", "buzz@2")
+    assert found.value == pytest.approx(np.mean(b < np.quantile(s, 0.99)))
+    assert found.low < found.high

@@ -180,6 +180,18 @@ def test_oracle_decisions_are_taken_at_the_eer_threshold_of_each_resample() -> N
         assert values["accuracy_oracle"][b] == pytest.approx(right / (real.size + fake.size))
 
 
+def test_oracle_decisions_of_large_sets_are_the_same_within_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+    trials, scores = crossed(4, 20, 10, 6)
+    drawn = resamples(trials, count=50)
+    names = ["accuracy_oracle", "miss_oracle", "f1_oracle"]
+    exact = metric_values(Bootstrap(drawn, scores), names)
+    monkeypatch.setattr("spoofproof.stats.weighted._LARGE", 10)
+    merged = metric_values(Bootstrap(drawn, scores), names)
+    for name in names:
+        assert merged[name][0] == pytest.approx(exact[name][0], abs=1e-12)
+        np.testing.assert_allclose(merged[name], exact[name], atol=0.03)
+
+
 def test_trials_without_a_score_are_left_out() -> None:
     trials, scores = crossed(6)
     holes = scores.copy()
@@ -261,6 +273,17 @@ def test_differences_are_paired() -> None:
     assert (same.value, same.low, same.high, p_same) == (0, 0, 0, 1)
 
 
+def test_differences_are_over_trials_with_both_scores() -> None:
+    trials, first = crossed(8)
+    second = first - 0.4 * np.array([t.label == "bonafide" for t in trials])
+    first[::7], second[::11] = np.nan, np.nan
+    kept = np.isfinite(first) & np.isfinite(second)
+    found, _ = paired_difference(trials, first, second, count=20)
+    rest = [t for t, k in zip(trials, kept, strict=True) if k]
+    a, b = (estimate(rest, x[kept], count=2).value for x in (first, second))
+    assert found.value == a - b and found.n_bonafide + found.n_spoof == kept.sum()
+
+
 def test_p_and_interval_agree() -> None:
     rng = np.random.default_rng(2)
     for shift in np.linspace(0, 5, 40):
@@ -269,6 +292,7 @@ def test_p_and_interval_agree() -> None:
             low, _ = interval(values, clusters=clusters)
             p = p_value(values, clusters=clusters)
             assert (low > 0) == (p < 0.05) or abs(p - 0.05) < 0.02
+            assert p_value(-values, clusters=clusters) == p
     assert np.isnan(p_value(np.array([np.nan])))
 
 

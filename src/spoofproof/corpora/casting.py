@@ -110,10 +110,13 @@ def cast(sentences: Sequence[Sentence], engines: Sequence[Engine]) -> list[Role]
         for sentence in sentences:
             if sentence.part == part:
                 groups.setdefault(sentence.of.group, []).append(sentence)
-        for turn, group in enumerate(groups.values()):
+        made = 0
+        for group in groups.values():
             for copy in range(round(len(group) * COPIES)):
                 lap, i = divmod(copy, len(group))
-                s, name = group[i], names[(i + lap + turn) % len(names)]
+                # Each in its turn; a step aside on the second lap where the first would come again.
+                s, name = group[i], names[(made + lap * (len(group) % len(names) == 0)) % len(names)]
+                made += 1
                 roles.append(
                     Role(f"{s.of.key}--{name}", "spoof", name, s, s.of.speaker, s.of.language, s.of.key)
                 )

@@ -125,8 +125,13 @@ def send(clip: Clip, rng: Rng) -> Clip:
         raise BadAudio("there is no speech in this clip, only silence")
     x = _faded(x[start:stop])
     target = LEVEL + rng.uniform(-JITTER, JITTER)
-    for _ in range(4):  # limiting lowers the level, and raising it again raises the peaks: four rounds settle
-        x = _limited(x * np.float32(10 ** ((target - active_level(x)) / 20)), 10 ** ((target + CREST) / 20))
+    for _ in range(
+        12
+    ):  # limiting lowers the level, and raising it again raises the peaks: a few rounds settle
+        wanting = target - active_level(x)
+        if abs(wanting) < 0.05:
+            break
+        x = _limited(x * np.float32(10 ** (wanting / 20)), 10 ** ((target + CREST) / 20))
     floor = 10 ** ((target - FLOOR) / 20) * rng.standard_normal(x.size) + rng.uniform(-OFFSET, OFFSET)
     return g722(clip.replace(x + floor))
 
@@ -161,13 +166,12 @@ def _colour(x: Samples) -> NDArray[np.float64]:
 
 def _limited(x: Samples, peak: float) -> Samples:
     """x with its peaks held under ``peak`` by a gain that bends over 10 ms: never clipped, never above."""
-    from scipy.ndimage import minimum_filter1d
+    from scipy.ndimage import minimum_filter1d, uniform_filter1d
 
-    width = FRAME + 1
+    half = FRAME // 2  # two running means of half the width reach no further than the running minimum
     wanted = np.minimum(1.0, peak / np.maximum(np.abs(x), 1e-12))
-    low = minimum_filter1d(np.pad(wanted, width, constant_values=1.0), width)
-    taper = np.hanning(width + 2)[1:-1]
-    gain = np.convolve(low, taper / taper.sum(), "same")[width:-width]
+    low = minimum_filter1d(wanted, 2 * half + 1, mode="nearest")
+    gain = uniform_filter1d(uniform_filter1d(low, half + 1, mode="nearest"), half + 1, mode="nearest")
     return np.asarray(x * gain, dtype=np.float32)
 
 

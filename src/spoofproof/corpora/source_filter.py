@@ -59,7 +59,8 @@ def pitch(x: Samples, rate: int) -> Floats:
     bend = np.minimum(below - 2 * at + above, -1e-9)
     shift = np.clip(0.5 * (below - above) / bend, -0.5, 0.5)
     f0 = rate / (lag + shift)
-    value = np.where(tops[row, chosen], strength[row, chosen], -1.0)
+    value = strength[row, chosen] - 0.25 * (below - above) * shift  # the height between the lags
+    value = np.where(tops[row, chosen], value, -1.0)
     # A candidate 0 for "unvoiced": strong where the frame is quiet beside the loudest of the clip.
     quiet = peak / max(float(peak.max()), 1e-12) / (0.03 / 1.45)
     value = np.concatenate([(0.45 + np.maximum(0.0, 2.0 - quiet))[:, None], value], axis=1)

@@ -122,7 +122,8 @@ def lpc(clip: Clip, rng: Rng) -> Clip:
     scale = np.square(taper).sum()
     out, state = np.zeros(x.size), np.zeros(order)
     for start in range(0, x.size, hop):
-        frame = padded[start : start + length] * taper
+        frame = padded[start : start + length]
+        frame = (frame - frame.mean()) * taper
         r = np.correlate(frame, frame, "full")[length - 1 : length + order]
         r[0] = r[0] * (1 + 1e-5) + 1e-12  # keeps the filter stable in silence
         a = solve_toeplitz(r[:-1], r[1:]) * widen

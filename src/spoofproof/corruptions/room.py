@@ -77,12 +77,19 @@ def _nearest(root: Path, rt60: float, rate: int, rng: Rng) -> Samples:
 
 @lru_cache(maxsize=4)
 def _times(root: Path) -> tuple[tuple[Path, float], ...]:
-    """Each response below ``root`` that decays, with its RT60 measured at 16 kHz."""
-    times = (
-        (path, measure.rt60_of_response(_aligned(path, 16_000).astype(np.float64), 16_000))
-        for path in files(root)
-    )
-    return tuple((path, seconds) for path, seconds in times if np.isfinite(seconds) and 0.05 <= seconds <= 10)
+    """Each response below ``root`` that decays as a room does, with its RT60 measured at 16 kHz.
+
+    A room falls as fast from -5 to -25 dB as from -2 to -12, to within a factor of 1.5: filters and effects, which
+    collections of responses hold too, do not.
+    """
+    times = []
+    for path in files(root):
+        response = _aligned(path, 16_000).astype(np.float64)
+        early = measure.rt60_of_response(response, 16_000)
+        late = measure.rt60_of_response(response, 16_000, top_db=-5, range_db=20)
+        if 0.05 <= early <= 10 and 1 / 1.5 <= late / early <= 1.5:
+            times.append((path, early))
+    return tuple(times)
 
 
 @lru_cache(maxsize=32)

@@ -12,7 +12,7 @@ from ..registry import detector
 from ..streams import stream
 from ..types import Clip, Detector
 from .features import Lfcc
-from .prepare import RATE, prepare
+from .prepare import RATE, prepare, require_rate
 
 _RANDOM_CARD: Mapping[str, object] = {
     "kind": "control",
@@ -84,5 +84,6 @@ _SPECTRA = Lfcc(emphasis=0.0)
 
 
 def _draw(clip: Clip, seed: int) -> float:
+    require_rate(clip)
     content = hashlib.sha256(np.ascontiguousarray(clip.samples, dtype="<f4").tobytes()).hexdigest()
     return float(stream(seed, "random detector", content).standard_normal())

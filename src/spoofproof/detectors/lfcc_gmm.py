@@ -22,7 +22,7 @@ from .cards import card, weights
 from .features import Features, Lfcc, roughness
 from .prepare import RATE, prepare
 
-View = Literal["cepstra", "roughness"]
+View = Literal["dynamics", "roughness"]
 
 
 @dataclass(frozen=True, eq=False)
@@ -67,7 +67,7 @@ class Mixture:
 class Expert:
     """Two mixtures that tell bona fide from one kind of spoof, by one view of the cepstra.
 
-    view: "cepstra" (with deltas, each clip's mean subtracted: no fixed channel) or "roughness" (of the static ones).
+    view: "dynamics" (deltas, second deltas and roughness) or "roughness" alone; both are blind to a fixed channel.
     centre, scale: shape (D,); frames are (x - centre) / scale before the mixtures see them.
     slope, offset: calibration on development data, from the mean log-likelihood ratio of a frame to log odds.
     """
@@ -126,7 +126,7 @@ class LfccGmm:
     def load(cls, path: Path) -> LfccGmm:
         """Read what ``save`` wrote. Raises SpoofproofError when it is another kind of file, or damaged."""
         try:
-            with np.load(path, allow_pickle=False) as file:
+            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
                 held = {key: file[key] for key in file.files}
             settings = json.loads(held["settings"].tobytes())
             experts = []
@@ -159,10 +159,9 @@ _PARTS = ("weight", "mean", "variance")
 
 
 def seen(view: View, cepstra: Features, static: int) -> Features:
-    """What an expert looks at, of cepstra (T, D) whose first ``static`` columns are the static ones."""
-    if view == "roughness":
-        return roughness(cepstra[:, :static])
-    return np.asarray(cepstra - cepstra.mean(axis=0))
+    """What an expert looks at, of cepstra (T, D) whose first ``static`` columns are the static ones; T - 2 rows."""
+    rough = roughness(cepstra[:, :static])
+    return rough if view == "roughness" else np.concatenate([cepstra[1:-1, static:], rough], axis=1)
 
 
 def together(log_odds: Sequence[float]) -> float:
@@ -178,7 +177,7 @@ def together(log_odds: Sequence[float]) -> float:
 
 @detector(rate=RATE, name="lfcc-gmm", seconds=WINDOW_SAMPLES / RATE, card=card("lfcc-gmm"))
 def lfcc_gmm(path: str = "") -> Detector:
-    """LFCC-GMM: Gaussian mixtures for each class over cepstra with deltas (the ASVspoof baseline), and over roughness.
+    """LFCC-GMM: Gaussian mixtures for each class over the dynamics of LFCC (the ASVspoof baseline, made blind to channels).
 
     path: another .npz than the shipped one. Raises MissingPart, SpoofproofError.
     """

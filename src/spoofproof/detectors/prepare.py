@@ -19,12 +19,17 @@ def prepare(clip: Clip, samples: int = WINDOW_SAMPLES) -> Clip:
 
     Raises BadAudio for a clip of another rate: resampling is the bench's task, so that nobody does it twice.
     """
+    require_rate(clip)
+    return window(level(trim(Clip(clip.samples[: 4 * samples], clip.rate))), samples)
+
+
+def require_rate(clip: Clip) -> None:
+    """Raises BadAudio, with the way to convert it, for a clip that is not at 16 kHz."""
     if clip.rate != RATE:
         raise BadAudio(
             f"this detector hears {RATE} Hz and the clip has {clip.rate} Hz; "
             f"spoofproof.audio.resample(clip, {RATE}) converts it"
         )
-    return window(level(trim(Clip(clip.samples[: 4 * samples], clip.rate))), samples)
 
 
 def trim(clip: Clip) -> Clip:

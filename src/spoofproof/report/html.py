@@ -23,7 +23,11 @@ from .words import ACCURACY, AUROC, EER, FALSE_ALARM, MISS, ORACLE, SHOWN, Shown
 def html(results: Results, table: ScoreTable, run: Path) -> str:
     """The page. run: the folder whose ``samples/`` are listened to (may be absent). Everything else is Results."""
     environment = Environment(
-        loader=FunctionLoader(_part), autoescape=True, undefined=StrictUndefined, trim_blocks=True, lstrip_blocks=True
+        loader=FunctionLoader(_part),
+        autoescape=True,
+        undefined=StrictUndefined,
+        trim_blocks=True,
+        lstrip_blocks=True,
     )
     environment.filters["soft"] = _soft
     return environment.get_template("page.html.j2").render(_context(results, table, run))
@@ -61,15 +65,23 @@ def _context(results: Results, table: ScoreTable, run: Path) -> dict[str, Any]:
         "overview": plots.overview(results),
         "keys": [(i, d, plots.key(i)) for i, d in enumerate(results.detectors)],
         "metrics": metrics,
-        "heat": {m.key: [_heat_family(results, m, name, list(gs)) for name, gs in _families(of)] for m in metrics},
+        "heat": {
+            m.key: [_heat_family(results, m, name, list(gs)) for name, gs in _families(of)] for m in metrics
+        },
         "heat_ends": {m.key: _heat_ends(results, m) for m in metrics},
         "curves": {
-            m.key: [(g, plots.severity(results, g, plots.axis(results, m))) for g in of if g.counted and len(g.conditions) > 1]
+            m.key: [
+                (g, plots.severity(results, g, plots.axis(results, m)))
+                for g in of
+                if g.counted and len(g.conditions) > 1
+            ]
             for m in curves
         },
         "curve_metrics": curves,
         "frozen": frozen,
-        "frozen_span": max([0.05, *(row[k].value for f in frozen for row in f["rows"] for k in ("miss", "passed"))]),
+        "frozen_span": max(
+            [0.05, *(row[k].value for f in frozen for row in f["rows"] for k in ("miss", "passed"))]
+        ),
         "worst": [(d, rows) for d in results.detectors if (rows := [w for w in worst if w.detector == d])],
         "inverted": [i for i in view.inverted(results) if i.sure],
         "below_half": [i for i in view.inverted(results) if not i.sure],
@@ -127,7 +139,9 @@ def _heat_cell(metric: Shown, estimate: Estimate | None, tip: Sequence[str]) -> 
         "range": metric.range(estimate),
         "heat": round(heat(metric, estimate.value), 3),
         "sort": repr(estimate.value),
-        "tip": "\n".join([*tip, f"{metric.title} {metric.both(estimate)}"] + (["inverted"] if upside else [])),
+        "tip": "\n".join(
+            [*tip, f"{metric.title} {metric.both(estimate)}"] + (["inverted"] if upside else [])
+        ),
         "inverted": upside,
     }
 
@@ -166,9 +180,11 @@ def _frozen(results: Results) -> list[dict[str, Any]]:
     """For each detector: each group's errors at the frozen threshold beside both accuracies; [] without dev data."""
     made = []
     for detector in results.detectors:
-        rows = []
+        rows: list[dict[str, Any]] = []
 
-        def add(name: str, kind: str, found: list[Estimate | None], rows: list[dict[str, Any]] = rows) -> None:
+        def add(
+            name: str, kind: str, found: list[Estimate | None], rows: list[dict[str, Any]] = rows
+        ) -> None:
             miss, passed, frozen, oracle = found
             if miss is None or passed is None or frozen is None:
                 return
@@ -207,7 +223,11 @@ def shortcut_sentence(audit: Mapping[str, Any]) -> str:
     between = (
         f" [{low:.2f}–{high:.2f}]" if isinstance(low, (int, float)) and isinstance(high, (int, float)) else ""
     )
-    near = "a detector may score well here without listening" if found.get("flagged") else "near chance, as it should be"
+    near = (
+        "a detector may score well here without listening"
+        if found.get("flagged")
+        else "near chance, as it should be"
+    )
     return (
         f"A classifier that sees only duration, loudness, silence, bandwidth and the like reaches AUROC "
         f"{found['auroc']:.2f}{between} (chance is 0.50): {near}."
@@ -217,7 +237,9 @@ def shortcut_sentence(audit: Mapping[str, Any]) -> str:
 def _told(value: Any, name: str = "") -> dict[str, Any]:
     """Free-form facts as something the page can show: {"kind": "text" | "list" | "table" | "pairs", …}."""
     if isinstance(value, Mapping):
-        pairs = [(str(k).replace("_", " "), _told(v)) for k, v in value.items() if v not in (None, "", [], {}, ())]
+        pairs = [
+            (str(k).replace("_", " "), _told(v)) for k, v in value.items() if v not in (None, "", [], {}, ())
+        ]
         return {"kind": "pairs", "pairs": pairs}
     if isinstance(value, (list, tuple)):
         if value and all(isinstance(row, Mapping) for row in value):

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from markupsafe import Markup, escape
 
@@ -55,14 +56,20 @@ def severity(results: Results, group: view.Group, scale: Axis) -> Markup:
     parts = [
         Markup(
             '<svg class="panel-plot" viewBox="0 0 {} {}" role="img" aria-label="{} against the level of {}. {}">'
-        ).format(_W, _H if any(_remark(slot) for slot in slots) else _H - 16, scale.metric.title, group.name, said)
+        ).format(
+            _W, _H if any(_remark(slot) for slot in slots) else _H - 16, scale.metric.title, group.name, said
+        )
     ]
     parts += _frame(scale, xs, slots, step)
     kinds = any(view.is_kind(c) for c in group.conditions)
     for i, detector in enumerate(results.detectors):
         shift = (i - (len(results.detectors) - 1) / 2) * min(5.0, step * 0.7 / len(results.detectors))
         points = [
-            (x + (shift if kinds else 0), slot, view.at(results, detector, slot.name if slot else CLEAN, scale.metric))
+            (
+                x + (shift if kinds else 0),
+                slot,
+                view.at(results, detector, slot.name if slot else CLEAN, scale.metric),
+            )
             for x, slot in zip(xs, slots, strict=True)
         ]
         parts.append(_series(i, detector, points, scale, joined=not kinds))
@@ -91,7 +98,7 @@ def overview(results: Results) -> Markup:
             + " ".join(f"{h.detector}: {h.sentences[0]}" for h in found),
         )
     ]
-    for k in range(0, int(top * 10 + 1e-9) + 1):
+    for k in range(int(top * 10 + 1e-9) + 1):
         out.append(
             Markup('<line class="{}" x1="{x:.1f}" x2="{x:.1f}" y1="4" y2="{}"/>').format(
                 "coin" if k == 5 else "grid", height - 22, x=x(k / 10)
@@ -113,7 +120,10 @@ def overview(results: Results) -> Markup:
                     x(h.clean.value), x(h.under.value), y=y
                 )
             )
-        for estimate, kind, name in ((h.clean, "hollow", "clean"), (h.under, "full", "mean under corruption")):
+        for estimate, kind, name in (
+            (h.clean, "hollow", "clean"),
+            (h.under, "full", "mean under corruption"),
+        ):
             if estimate is None:
                 continue
             if math.isfinite(estimate.low) and math.isfinite(estimate.high):
@@ -171,7 +181,7 @@ def _slots(group: view.Group) -> list[ConditionInfo | None]:
     known = [level for level in levels if level is not None]
     if len(known) != len(levels) or len(known) < 3 or any(view.is_kind(c) for c in group.conditions):
         return [None, *group.conditions]
-    rising = [b > a for a, b in zip(known, known[1:], strict=False)]
+    rising = [b > a for a, b in pairwise(known)]
     if all(rising) or not any(rising):
         return [None, *group.conditions]
     ordered = sorted(group.conditions, key=lambda c: c.level or 0.0)
@@ -187,7 +197,9 @@ def _frame(
     for tick in scale.ticks():
         y = scale.y(tick)
         style = "coin" if tick == scale.metric.chance else "grid"
-        yield Markup('<line class="{}" x1="{}" x2="{}" y1="{y:.1f}" y2="{y:.1f}"/>').format(style, _LEFT, right, y=y)
+        yield Markup('<line class="{}" x1="{}" x2="{}" y1="{y:.1f}" y2="{y:.1f}"/>').format(
+            style, _LEFT, right, y=y
+        )
         yield Markup('<text class="tick" x="{}" y="{:.1f}" text-anchor="end">{}</text>').format(
             _LEFT - 5, y + 3.5, f"{100 * tick:.0f} %"
         )
@@ -240,7 +252,9 @@ def _series(i: int, detector: str, points: Sequence[_Point], scale: Axis, *, joi
                     scale.y(estimate.low), scale.y(estimate.high), x=x
                 )
             )
-        tip = f"{detector} · {slot.name if slot else CLEAN}\n{scale.metric.title} {scale.metric.both(estimate)}"
+        tip = (
+            f"{detector} · {slot.name if slot else CLEAN}\n{scale.metric.title} {scale.metric.both(estimate)}"
+        )
         if slot is not None and slot.effective is not None and not view.is_kind(slot):
             tip += f"\nmeasured level: {words.short(slot.effective)} {slot.unit}"
         out.append(marker(i, x, scale.y(estimate.value), tip))

@@ -19,7 +19,9 @@ from ..scores import file_name
 from ..types import CLEAN, Clip
 from . import view
 
-AUDIO_LIMIT = 6_000_000  # characters of audio in one page: it still opens at once and goes through a mail server
+AUDIO_LIMIT = (
+    6_000_000  # characters of audio in one page: it still opens at once and goes through a mail server
+)
 _WIDTH, _HEIGHT, _SHADES = 160, 80, 24
 _FFT = 512
 
@@ -106,7 +108,7 @@ def spectrogram(clip: Clip) -> NDArray[np.uint8]:
     power = np.abs(np.fft.rfft(frames, axis=1))[:, 1 : _FFT // 2 + 1] ** 2
     edges = np.linspace(0, power.shape[1], _HEIGHT + 1).astype(int)
     bands = np.add.reduceat(power, edges[:-1], axis=1) / np.diff(edges)
-    level = 10 * np.log10(bands + 1e-10)
+    level = 10 * np.log10(bands + 1e-12)
     top = max(float(level.max()), -40.0)  # silence stays dark instead of being blown up to full scale
     shades = np.clip((level - top + 70) / 70, 0, 1) * (_SHADES - 1)
     return np.ascontiguousarray(shades.round().astype(np.uint8).T[::-1])
@@ -115,7 +117,9 @@ def spectrogram(clip: Clip) -> NDArray[np.uint8]:
 def png(shades: NDArray[np.uint8]) -> bytes:
     """A palette PNG of shades 0 to 23, dark to bright (ISO/IEC 15948; colours rise in lightness only, as in magma)."""
     height, width = shades.shape
-    stops = np.array([[8, 8, 26], [86, 22, 108], [190, 55, 84], [249, 142, 60], [252, 253, 191]], dtype=np.float64)
+    stops = np.array(
+        [[8, 8, 26], [86, 22, 108], [190, 55, 84], [249, 142, 60], [252, 253, 191]], dtype=np.float64
+    )
     at = np.linspace(0, len(stops) - 1, _SHADES)
     palette = np.stack([np.interp(at, range(len(stops)), stops[:, k]) for k in range(3)], axis=1)
     lines = np.concatenate([np.zeros((height, 1), np.uint8), shades], axis=1)

@@ -36,17 +36,13 @@ def csv_files(results: Results) -> dict[str, str]:
         "comparisons.csv": _text(
             ("first", "second", "scope", "metric", "difference", "low", "high", "p", "p_corrected"),
             (
-                (c.first, c.second, c.scope, c.metric, c.difference.value, c.difference.low, c.difference.high)
-                + (c.p, c.p_corrected)
+                (c.first, c.second, c.scope, c.metric, *_fields(c.difference)[:3], c.p, c.p_corrected)
                 for c in results.comparisons
             ),
         ),
         "breakdowns.csv": _text(
             ("detector", "corruption", "metric", "limit", "level", "condition"),
-            (
-                (b.detector, b.corruption, b.metric, b.limit, b.level, b.condition)
-                for b in results.breakdowns
-            ),
+            ((b.detector, b.corruption, b.metric, b.limit, b.level, b.condition) for b in results.breakdowns),
         ),
     }
 

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import math
+
+from rich.box import SIMPLE_HEAD
 from rich.console import Console
 from rich.markup import escape
+from rich.padding import Padding
 from rich.table import Table
 from rich.text import Text
 
-from ..results import Results
+from ..results import ConditionInfo, Results
 from ..types import CLEAN, Estimate
 from . import view, words
 from .words import AUROC, EER
@@ -24,7 +28,7 @@ def terminal(results: Results, console: Console) -> None:
         place = f" rank {words.rank(h.rank)} of {len(results.detectors)}" if h.rank else ""
         console.print(Text.assemble((h.detector, "bold"), (place, "dim")))
         for sentence in h.sentences:
-            console.print(Text(f"  {sentence}"))
+            console.print(Padding(Text(sentence), (0, 0, 0, 2)))
     console.print()
     console.print(_table(results, "Mean EER by corruption", view.corruptions(results), ends=True))
     if side := view.controls(results):
@@ -33,7 +37,7 @@ def terminal(results: Results, console: Console) -> None:
 
 
 def _table(results: Results, title: str, of: list[view.Group], *, ends: bool) -> Table:
-    table = Table(title=title, title_justify="left", title_style="bold", header_style="bold")
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("corruption", no_wrap=True)
     for detector in results.detectors:
         table.add_column(escape(detector), justify="right", overflow="fold")
@@ -62,11 +66,13 @@ def _cell(estimate: Estimate | None) -> Text:
         return Text(words.NOTHING, style="dim")
     value = EER.say(estimate.value)
     style = "bold red" if estimate.value >= 0.4 else "yellow" if estimate.value >= 0.2 else ""
-    between = EER.range(estimate)
-    return Text.assemble((value, style), (f" [{between}]" if between else "", "dim"))
+    if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):
+        return Text(value, style=style)
+    between = f" [{100 * estimate.low:.0f}–{100 * estimate.high:.0f}]"  # whole points: five detectors fit in 100 columns
+    return Text.assemble((value, style), (between, "dim"))
 
 
-def _worst(found: tuple[view.ConditionInfo, Estimate] | None) -> Text:
+def _worst(found: tuple[ConditionInfo, Estimate] | None) -> Text:
     if found is None:
         return Text(words.NOTHING, style="dim")
     return Text.assemble((EER.say(found[1].value), "bold"), (f" {found[0].name}", "dim"))
@@ -78,7 +84,11 @@ def _careful(results: Results, console: Console) -> None:
         levels = ", ".join(filter(None, (view.level_text(c) for c in group.conditions)))
         _say(console, "not run", f"{group.name}{f' ({levels})' if levels else ''}: {why}")
     for condition in view.duplicates(results):
-        _say(console, "duplicate", f"{condition.name} gives the same output as {condition.duplicate_of}; counted once")
+        _say(
+            console,
+            "duplicate",
+            f"{condition.name} gives the same output as {condition.duplicate_of}; counted once",
+        )
     low = view.low_coverage(results)
     for cell in low[:_FEW]:
         note = f": {cell.note}" if cell.note else ""

@@ -40,7 +40,11 @@ def markdown(results: Results) -> str:
         table(*by_corruption(results)),
     ]
     if side := view.controls(results):
-        parts += ["### Controls", "They separate the corruption from its plumbing.", table(*_mean_rows(results, side))]
+        parts += [
+            "### Controls",
+            "They separate the corruption from its plumbing.",
+            table(*_mean_rows(results, side)),
+        ]
     frozen = _frozen_rows(results)
     if frozen[1]:
         parts += [
@@ -63,7 +67,10 @@ def markdown(results: Results) -> str:
         ("Duplicates", [[c.name, c.duplicate_of] for c in view.duplicates(results)]),
         (
             "Coverage below 100 %",
-            [[c.detector, c.condition, words.percent(c.coverage), c.note] for c in view.low_coverage(results)[:50]],
+            [
+                [c.detector, c.condition, words.percent(c.coverage), c.note]
+                for c in view.low_coverage(results)[:50]
+            ],
         ),
         (
             "Inverted",
@@ -93,12 +100,22 @@ def by_corruption(results: Results) -> tuple[list[str], list[list[str]]]:
     """Header and rows of mean EER: clean, every corruption, their mean, ranks."""
     header, rows = _mean_rows(results, view.corruptions(results))
     clean = ["clean", "", *(EER.both(view.at(results, d, CLEAN, EER)) for d in results.detectors)]
-    overall = ["mean over corruptions", "", *(EER.both(view.overall(results, d, EER)) for d in results.detectors)]
+    overall = [
+        "mean over corruptions",
+        "",
+        *(EER.both(view.overall(results, d, EER)) for d in results.detectors),
+    ]
     rows = [clean, *rows, overall]
     if results.ranks:
-        empty = Estimate(*[float("nan")] * 3, 0, 0)
         rows.append(
-            ["rank", "", *(words.rank(results.ranks.get(d, empty)) for d in results.detectors)]
+            [
+                "rank",
+                "",
+                *(
+                    words.rank(results.ranks[d]) if d in results.ranks else words.NOTHING
+                    for d in results.detectors
+                ),
+            ]
         )
     if results.relative_error:
         rows.append(
@@ -106,7 +123,9 @@ def by_corruption(results: Results) -> tuple[list[str], list[list[str]]]:
                 f"error relative to {results.reference}",
                 "",
                 *(
-                    words.percent(results.relative_error[d].value) if d in results.relative_error else words.NOTHING
+                    words.percent(results.relative_error[d].value)
+                    if d in results.relative_error
+                    else words.NOTHING
                     for d in results.detectors
                 ),
             ]
@@ -223,7 +242,10 @@ def run_rows(results: Results) -> list[list[str]]:
         ["plan", str(record.get("plan", ""))],
         ["corpus", f"{corpus.get('name', '')} sha256:{str(corpus.get('digest', ''))[:12]}"],
         ["seed", str(record.get("seed", ""))],
-        ["window", f"{window.get('samples', '')} samples at {window.get('rate', '')} Hz, pad {window.get('pad', '')}"],
+        [
+            "window",
+            f"{window.get('samples', '')} samples at {window.get('rate', '')} Hz, pad {window.get('pad', '')}",
+        ],
         ["made", f"{made.get('at', '')} on {made.get('machine', '')}, Python {made.get('python', '')}"],
         ["version", f"spoofproof {made.get('spoofproof', '')} {made.get('revision', '')}".strip()],
         ["packages", ", ".join(f"{k} {v}" for k, v in made.get("packages", {}).items())],
@@ -261,7 +283,8 @@ def latex(results: Results) -> str:
             family = group.family
             lines.append(r"\midrule")
         means = (
-            "not run" if group.why else _tex_cell(view.mean(results, d, group, EER)) for d in results.detectors
+            "not run" if group.why else _tex_cell(view.mean(results, d, group, EER))
+            for d in results.detectors
         )
         lines.append(_tex_row([tex(group.name), *means]))
     lines.append(r"\midrule")

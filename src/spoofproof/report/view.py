@@ -76,9 +76,7 @@ def groups(results: Results) -> list[Group]:
     found: dict[tuple[str, str], list[ConditionInfo]] = {}
     for condition in results.conditions:
         if condition.name != CLEAN:
-            found.setdefault(
-                (condition.family, condition.corruption or condition.name), []
-            ).append(condition)
+            found.setdefault((condition.family, condition.corruption or condition.name), []).append(condition)
     families = list(dict.fromkeys(family for family, _ in found))
 
     def order(family: str) -> tuple[int, int]:
@@ -298,7 +296,8 @@ def intervals(results: Results) -> str:
 def low_coverage(results: Results) -> list[CellResult]:
     """Cells in which not every trial has a score, the lowest coverage first."""
     return sorted(
-        (c for c in results.cells.values() if not c.coverage >= 1), key=lambda c: (c.coverage >= 0, c.coverage)
+        (c for c in results.cells.values() if not c.coverage >= 1),
+        key=lambda c: (c.coverage >= 0, c.coverage),
     )
 
 
@@ -340,7 +339,9 @@ def corpus_words(results: Results) -> str:
         if row.get("part") == "eval":
             tally[row["label"]] = tally.get(row["label"], 0) + int(row["trials"])
     classes = ", ".join(
-        f"{tally[label]} {word}" for label, word in (("bonafide", "bona fide"), ("spoof", "spoof")) if label in tally
+        f"{tally[label]} {word}"
+        for label, word in (("bonafide", "bona fide"), ("spoof", "spoof"))
+        if label in tally
     )
     more = [
         words.many(corpus[key], noun)

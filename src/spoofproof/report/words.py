@@ -186,5 +186,5 @@ def rank(estimate: Estimate) -> str:
 
 
 def many(n: int, noun: str, plural: str = "") -> str:
-    """"1 trial", "2 trials"."""
+    """ "1 trial", "2 trials"."""
     return f"{n} {noun if n == 1 else plural or noun + 's'}"

@@ -52,7 +52,7 @@ def train_gmm(
     static, settings = recipe.features.coefficients, recipe.gmm
     plan: list[tuple[View, Kind, int]] = [
         ("roughness", "made", settings.smooth_components),
-        ("cepstra", "copied", settings.components),
+        ("dynamics", "copied", settings.components),
     ]
     experts = []
     for turn, (view, against, components) in enumerate(plan):

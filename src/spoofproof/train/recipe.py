@@ -61,10 +61,10 @@ class Augment:
 
 @dataclass(frozen=True)
 class Gmm:
-    """components: of each class's mixture over cepstra; smooth_components: over roughness; iterations of EM; floor of
+    """components: of each class's mixture over dynamics; smooth_components: over roughness; iterations of EM; floor of
     variances, as a share of the whole; frames: how many of each class a mixture learns from."""
 
-    components: int = 128
+    components: int = 64
     smooth_components: int = 1
     iterations: int = 20
     floor: float = 0.01
