@@ -13,11 +13,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import numpy as np
-from signals import voice
+from spoofproof.report.picture import spectrogram_png
 
+from signals import voice
 from spoofproof import registry
 from spoofproof.corrupt import corrupt
-from spoofproof.report.picture import spectrogram_png
 from spoofproof.types import Clip, CorruptionSpec
 
 HERE = Path(__file__).parent

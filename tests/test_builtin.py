@@ -20,7 +20,7 @@ from spoofproof.corpora import channel
 from spoofproof.corpora.audit import audit
 from spoofproof.corpora.builtin import builtin, builtin_facts
 from spoofproof.corpora.casting import choose
-from spoofproof.corpora.prompts import DEV_SPEAKERS, folder_speech
+from spoofproof.corpora.prompts import DEV_SPEAKERS, debian_prompts, folder_speech
 from spoofproof.corpora.sentences import SENTENCES, texts
 from spoofproof.corpora.shortcuts import delong
 from spoofproof.corpora.vocoders import VOCODERS
@@ -470,7 +470,8 @@ def test_prompts_are_fetched_with_fresh_lists_of_our_own_and_kept(debian: Path, 
     assert {t.language for t in human if t.part == "eval"} == {"en", "es", "it"}
     assert {t.speaker for t in human if t.part == "eval"} == {"allison-smith", "carlo-flora"}
     assert {t.speaker for t in human if t.part == "dev"} == set(DEV_SPEAKERS)
-    assert sorted(t.id for t in human if t.language == "en") == ["en-vm-0", "en-vm-1", "en-vm-2"]
+    keys = sorted(u.key for u in debian_prompts(lambda *_: None).utterances if u.language == "en")
+    assert keys == ["en-empty", "en-vm-0", "en-vm-1", "en-vm-2"], "letters and beeps are not sentences"
     package = builtin_facts(trials)["human speech"]["packages"][0]
     assert package["version"] == "1:9.9-1"
     assert package["sha256"] == hashlib.sha256(b"asterisk-core-sounds-en-g722").hexdigest()

@@ -156,14 +156,17 @@ def test_a_shifted_tone_is_where_the_tempered_scale_puts_it(semitones: float, ra
     assert abs(20 * np.log10(np.std(out.samples[rate // 4 : -rate // 4]) / (0.5 / np.sqrt(2)))) < 1
 
 
-@pytest.mark.parametrize("rate", [0.9, 1.1, 0.7, 1.3, 1.5])
-def test_librosa_stretches_a_voice_to_the_same_waveform(rate: float) -> None:
-    """An independent phase vocoder (librosa, the paper's), same window and hop: same length, error 40 dB down."""
+@pytest.mark.parametrize(("rate", "seconds"), [(0.9, 3), (1.1, 3), (0.7, 20), (1.3, 3), (1.5, 3)])
+def test_librosa_stretches_a_voice_to_the_same_waveform(rate: float, seconds: float) -> None:
+    """An independent phase vocoder (librosa, the paper's), same window and hop: same length, error 40 dB down.
+
+    Twenty seconds are more than the frames that are worked on at a time. (In float32 librosa's own phases drift.)
+    """
     librosa = pytest.importorskip("librosa", reason="librosa is the independent judge")
-    clip = voice(3.0)
+    clip = voice(seconds)
     ours, theirs = (
         through("time_stretch", clip, rate).samples,
-        librosa.effects.time_stretch(clip.samples, rate=rate),
+        librosa.effects.time_stretch(clip.samples.astype(np.float64), rate=rate),
     )
     assert ours.size == theirs.size
     inner = slice(2_048, -2_048)

@@ -127,6 +127,12 @@ def bench(
     if limit:
         trials = _limited(trials, limit, the_plan.seed)
     check_trials(trials)
+    facts["options"] = [
+        *(word for text in condition or [] for word in ("--condition", text)),
+        *(("--size", str(size)) if size else ()),
+        *(("--speech", str(speech)) if speech else ()),
+        *(("--limit", str(limit)) if limit else ()),
+    ]
     folder = out or Path("runs") / _run_name(the_plan.name, corpus)
     if not (folder / "run.json").exists():
         with _bar("audit", "files") as update:
@@ -143,7 +149,7 @@ def bench(
             workers=workers or _cores(),
             progress=lambda p: update(p.done, p.total, p.condition),
         )
-    _report(table, folder, reference=reference, resamples=resamples)
+    _report(table, folder, folder, reference=reference, resamples=resamples)
     _check_coverage(table, min_coverage)
 
 
@@ -161,7 +167,7 @@ def report(
     from .scores import ScoreTable
 
     table = ScoreTable.read(run)
-    _report(table, out or run, reference=reference, resamples=resamples)
+    _report(table, run, out or run, reference=reference, resamples=resamples)
     _check_coverage(table, min_coverage)
 
 
@@ -325,16 +331,13 @@ def _limited(trials: Sequence[Trial], limit: int, seed: int) -> Sequence[Trial]:
     return [t for t in trials if t.id in keep]
 
 
-def _report(table: ScoreTable, folder: Path, *, reference: str, resamples: int) -> None:
+def _report(table: ScoreTable, run: Path, folder: Path, *, reference: str, resamples: int) -> None:
     from . import report as rendering
     from .results import evaluate
 
     with _bar("report", "cells") as update:
-        update(0, 1, "intervals")
-        results = evaluate(table, resamples=resamples, reference=reference or None)
-        update(0, 1, "writing")
-        written = rendering.write(results, table, folder)
-        update(1, 1, "")
+        results = evaluate(table, resamples=resamples, reference=reference or None, progress=update)
+        written = rendering.write(results, table, folder, run=run)
     rendering.terminal(results, _console())
     pages = [path for path in written if path.suffix == ".html"]
     _note(f"report: {pages[0] if pages else folder}")

@@ -22,7 +22,6 @@ from typing import Any, Generic, Literal, Protocol, TypeVar
 from .errors import BadPlan, SpoofproofError, UnknownName
 from .types import Clip, CorpusSpec, Corruption, CorruptionSpec, DetectorSpec, MetricSpec, Trial
 
-
 _FILE = "spoofproof_file_"  # modules made of a user's file
 
 

@@ -54,7 +54,7 @@ def missing(name: str) -> str:
         return ""
     return (
         f"the weights of {name} ({', '.join(_set(name).files)}) are not here: set {_set(name).variable} to their folder, "
-        f"put them into {_cache(name)}, or set {BASE} to an address that serves {name}/FILE and run: spoofproof fetch {name}"
+        f"put them into {_shown(_cache(name))}, or set {BASE} to an address that serves {name}/FILE and run: spoofproof fetch {name}"
     )
 
 
@@ -127,6 +127,11 @@ def _places(name: str) -> list[Path]:
 def _cache(name: str) -> Path:
     root = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache")
     return root / "spoofproof" / "weights" / name
+
+
+def _shown(path: Path) -> str:
+    """A path for a report that others read: the home folder stays unnamed."""
+    return f"~/{path.relative_to(Path.home())}" if path.is_relative_to(Path.home()) else str(path)
 
 
 def _sha256(content: bytes) -> str:

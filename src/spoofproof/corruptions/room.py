@@ -37,7 +37,7 @@ def reverb(clip: Clip, level: float, rng: Rng) -> Clip:
 
     level: RT60, the seconds in which the sound in the room falls by 60 dB, above 0 and up to 10. The direct sound is
     not delayed; the output has the power of the input, so that the room is heard and not its loudness. A longer
-    decay also means more sound from the room than from the mouth (+0.5 dB of direct sound at 0.15 s, -8.6 dB at 1.2 s).
+    decay also means more sound from the room than from the mouth (direct sound +0.3 dB at 0.15 s, -8.7 dB at 1.2 s).
     With a folder of recorded responses in SPOOFPROOF_RIR, one of the three whose measured RT60 is nearest is drawn
     instead; what it really was is the effective level. Raises BadPlan beyond the range.
 

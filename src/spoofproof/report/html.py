@@ -223,14 +223,15 @@ def shortcut_sentence(audit: Mapping[str, Any]) -> str:
     between = (
         f" [{low:.2f}–{high:.2f}]" if isinstance(low, (int, float)) and isinstance(high, (int, float)) else ""
     )
-    near = (
-        "a detector may score well here without listening"
-        if found.get("flagged")
-        else "near chance, as it should be"
-    )
+    if found.get("flagged"):
+        says = "a detector may score well here without listening"
+    elif isinstance(high, (int, float)) and high <= 0.6:
+        says = "near chance, as it should be"
+    else:
+        says = "no shortcut shown, but too few clips to rule one out"
     return (
         f"A classifier that sees only duration, loudness, silence, bandwidth and the like reaches AUROC "
-        f"{found['auroc']:.2f}{between} (chance is 0.50): {near}."
+        f"{found['auroc']:.2f}{between} (chance is 0.50): {says}."
     )
 
 
@@ -246,7 +247,10 @@ def _told(value: Any, name: str = "") -> dict[str, Any]:
             header = list(dict.fromkeys(str(k) for row in value for k in row))
             rows = [[_scalar(row.get(k)) for k in header] for row in value]
             return {"kind": "table", "header": [h.replace("_", " ") for h in header], "rows": rows}
-        return {"kind": "list", "items": [_scalar(item) for item in value]}
+        items = [_scalar(item) for item in value]
+        if all(len(item) < 24 for item in items):
+            return {"kind": "text", "text": ", ".join(items)}
+        return {"kind": "list", "items": items}
     return {"kind": "text", "text": _scalar(value)}
 
 

@@ -120,18 +120,16 @@ def overview(results: Results) -> Markup:
                     x(h.clean.value), x(h.under.value), y=y
                 )
             )
-        for estimate, kind, name in (
-            (h.clean, "hollow", "clean"),
-            (h.under, "full", "mean under corruption"),
-        ):
-            if estimate is None:
-                continue
+        both = ((h.clean, "hollow", "clean"), (h.under, "full", "mean under corruption"))
+        shown = [(e, kind, name) for e, kind, name in both if e is not None]
+        for estimate, _, _ in shown:  # all intervals first, so that none lies over a dot
             if math.isfinite(estimate.low) and math.isfinite(estimate.high):
                 out.append(
                     Markup('<line class="whisker" x1="{:.1f}" x2="{:.1f}" y1="{y}" y2="{y}"/>').format(
                         x(estimate.low), x(estimate.high), y=y
                     )
                 )
+        for estimate, kind, name in shown:
             out.append(
                 Markup('<circle class="dot {}" cx="{:.1f}" cy="{}" r="6" data-tip="{}"/>').format(
                     kind, x(estimate.value), y, f"{h.detector}\n{name}: EER {EER.both(estimate)}"

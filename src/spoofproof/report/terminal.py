@@ -16,19 +16,18 @@ from ..types import CLEAN, Estimate
 from . import view, words
 from .words import AUROC, EER
 
-_FEW = 8
-
 
 def terminal(results: Results, console: Console) -> None:
     """Print the headline, the table detector × corruption with intervals, what did not run, and the notes."""
     console.print()
     console.print(Text(f"{view.what_was_measured(results)} {view.intervals(results)}"), style="dim")
     console.print()
+    names = view.short_names(results)
     for h in view.headlines(results):
         place = f" rank {words.rank(h.rank)} of {len(results.detectors)}" if h.rank else ""
-        console.print(Text.assemble((h.detector, "bold"), (place, "dim")))
+        console.print(Text.assemble((names[h.detector], "bold"), (place, "dim")))
         for sentence in h.sentences:
-            console.print(Padding(Text(sentence), (0, 0, 0, 2)))
+            console.print(Padding(Text(_tight(sentence)), (0, 0, 0, 2)))
     console.print()
     console.print(_table(results, "Mean EER by corruption", view.corruptions(results), ends=True))
     if side := view.controls(results):
@@ -39,8 +38,9 @@ def terminal(results: Results, console: Console) -> None:
 def _table(results: Results, title: str, of: list[view.Group], *, ends: bool) -> Table:
     table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
     table.add_column("corruption", no_wrap=True)
+    names = view.short_names(results)
     for detector in results.detectors:
-        table.add_column(escape(detector), justify="right", overflow="fold")
+        table.add_column(escape(names[detector]), justify="right", overflow="fold")
     if ends:
         table.add_row(
             "clean", *(_cell(view.at(results, d, CLEAN, EER)) for d in results.detectors), end_section=True
@@ -64,7 +64,7 @@ def _cell(estimate: Estimate | None) -> Text:
     """Value and interval; a coin or worse stands out by more than its colour."""
     if estimate is None:
         return Text(words.NOTHING, style="dim")
-    value = EER.say(estimate.value)
+    value = _tight(EER.say(estimate.value))
     style = "bold red" if estimate.value >= 0.4 else "yellow" if estimate.value >= 0.2 else ""
     if not (math.isfinite(estimate.low) and math.isfinite(estimate.high)):
         return Text(value, style=style)
@@ -75,7 +75,7 @@ def _cell(estimate: Estimate | None) -> Text:
 def _worst(found: tuple[ConditionInfo, Estimate] | None) -> Text:
     if found is None:
         return Text(words.NOTHING, style="dim")
-    return Text.assemble((EER.say(found[1].value), "bold"), (f" {found[0].name}", "dim"))
+    return Text.assemble((_tight(EER.say(found[1].value)), "bold"), (f" {found[0].name}", "dim"))
 
 
 def _careful(results: Results, console: Console) -> None:
@@ -89,24 +89,38 @@ def _careful(results: Results, console: Console) -> None:
             "duplicate",
             f"{condition.name} gives the same output as {condition.duplicate_of}; counted once",
         )
-    low = view.low_coverage(results)
-    for cell in low[:_FEW]:
-        note = f": {cell.note}" if cell.note else ""
-        _say(
-            console,
-            "coverage",
-            f"{cell.detector} under {cell.condition} scored {words.percent(cell.coverage)} of its trials{note}",
-        )
-    if len(low) > _FEW:
-        _say(console, "coverage", f"{len(low) - _FEW} more cells below 100 %; see tables/cells.csv")
-    sure = [i for i in view.inverted(results) if i.sure]
-    for i in sure[:_FEW]:
-        _say(console, "inverted", f"{i.detector} under {i.condition}: AUROC {AUROC.both(i.auroc)}")
-    if len(sure) > _FEW:
-        _say(console, "inverted", f"{len(sure) - _FEW} more cells; see report.html")
+    names = view.short_names(results)
+    for detector in results.detectors:
+        low = [cell for cell in view.low_coverage(results) if cell.detector == detector]
+        if low:
+            note = f": {low[0].note}" if low[0].note else ""
+            more = (
+                f", and {words.many(len(low) - 1, 'more cell')} below 100 %; see tables/cells.csv"
+                if low[1:]
+                else ""
+            )
+            _say(
+                console,
+                "coverage",
+                f"{names[detector]} under {low[0].condition} scored {words.percent(low[0].coverage)} of its trials{note}{more}",
+            )
+    for detector in results.detectors:
+        sure = [i for i in view.inverted(results) if i.sure and i.detector == detector]
+        if sure:
+            more = f", and {words.many(len(sure) - 1, 'more condition')}; see report.html" if sure[1:] else ""
+            _say(
+                console,
+                "inverted",
+                f"{names[detector]} under {sure[0].condition}: AUROC {AUROC.both(sure[0].auroc)}{more}",
+            )
     for note in view.notes(results):
         _say(console, "note", note)
 
 
 def _say(console: Console, head: str, text: str) -> None:
-    console.print(Text.assemble((f"{head}  ", "bold"), text), soft_wrap=False)
+    console.print(Text.assemble((f"{head}  ", "bold"), _tight(text)), soft_wrap=False)
+
+
+def _tight(text: str) -> str:
+    """Rich breaks lines at no-break spaces too; a per cent sign joined to its number stays with it."""
+    return text.replace("\u00a0%", "%")

@@ -23,7 +23,7 @@ _TEX = {
     "<": r"\textless{}",
     ">": r"\textgreater{}",
     "|": r"\textbar{}",
-    '"': r"\textquotedbl{}",
+    '"': r"\char34{}",  # \textquotedbl would need the T1 encoding
     "\u00a0": "~",
     "–": "--",
 }
@@ -262,7 +262,7 @@ def reproduce(results: Results) -> str:
         words_ += ["--corpus", str(name)]
     for detector in results.detectors:
         words_ += ["--detector", detector]
-    words_ += ["--seed", str(record.get("seed", ""))]
+    words_ += ["--seed", str(record.get("seed", "")), *map(str, record.get("corpus", {}).get("options", []))]
     return " ".join(_quoted(word) for word in words_)
 
 

@@ -98,6 +98,14 @@ def groups(results: Results) -> list[Group]:
     return sorted(made, key=lambda group: order(group.family))
 
 
+def short_names(results: Results) -> dict[str, str]:
+    """Detector names for narrow columns: without the folder of ``folder/file.py:name``, where they stay different."""
+    short = {
+        d: d.partition(":")[0].rpartition("/")[2] + "".join(d.partition(":")[1:]) for d in results.detectors
+    }
+    return short if len(set(short.values())) == len(short) else {d: d for d in results.detectors}
+
+
 def corruptions(results: Results) -> list[Group]:
     """The groups that are no controls."""
     return [group for group in groups(results) if group.family != CONTROL]
@@ -289,7 +297,7 @@ def intervals(results: Results) -> str:
     said = f"Numbers in brackets are {100 * results.confidence:g} % intervals"
     if results.resamples:
         said += f" from {results.resamples} bootstrap resamples"
-    kinds = " and ".join(f"{kind} ({n})" for kind, n in results.clusters.items())
+    kinds = ", ".join(f"{kind} ({n})" for kind, n in results.clusters.items())
     return f"{said}, clustered by {kinds}." if kinds else f"{said}."
 
 

@@ -129,7 +129,7 @@ def rough(value: float) -> str:
     if not math.isfinite(value):
         return NOTHING
     shown = 100 * value
-    return f"{shown:.1f}{_NBSP}%" if 0 < abs(shown) < 9.95 else f"{shown:.0f}{_NBSP}%"
+    return f"{shown:.1f}{_NBSP}%" if 0.05 <= abs(shown) < 9.95 else f"{shown:.0f}{_NBSP}%"
 
 
 def rough_both(estimate: Estimate) -> str:

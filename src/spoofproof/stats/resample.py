@@ -22,6 +22,7 @@ from ..streams import stream
 from ..types import Trial
 
 FEW = 10
+VERY_FEW = 5  # clusters: below it a bootstrap has hardly any distinct draws
 _KEEP = 60_000_000  # multiplicities held in memory (2 bytes each); beyond it they are drawn again at each use
 _ATTEMPTS = 1000
 
@@ -64,6 +65,11 @@ class Resamples:
             text += (
                 f"; with only {self.fewest} clusters of a kind they are rough, and widened by Student's t "
                 "(expanded percentiles)"
+            )
+        if self.fewest < VERY_FEW:
+            text += (
+                "; resamples of so few cannot spread as far as the truth may lie: an interval of a difference may "
+                "leave out 0 where the p-value, which knows the number of clusters, does not"
             )
         if self.redrawn:
             text += f"; {self.redrawn} draws without one of the classes were drawn again"
