@@ -13,12 +13,12 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1] / "tests"))
 
 import numpy as np
-from spoofproof.report.picture import spectrogram_png
 
 from signals import voice
 from spoofproof import registry
 from spoofproof.corrupt import corrupt
-from spoofproof.types import Clip, CorruptionSpec
+from spoofproof.report.samples import png
+from spoofproof.types import CorruptionSpec
 
 HERE = Path(__file__).parent
 FAMILIES = {
@@ -83,7 +83,16 @@ def picture(spec: CorruptionSpec) -> bytes:
     size = int(1.5 * clean.rate)
     gap = np.zeros(size // 30, np.float32)
     pair = np.concatenate([clean.samples[:size], gap, out.samples[:size]])
-    return spectrogram_png(Clip(pair, clean.rate))
+    return png(shades(pair))
+
+
+def shades(samples: np.ndarray) -> np.ndarray:
+    """Spectrogram as shades, shape (160, columns), low frequencies at the bottom: 0 (60 dB down) to 23 (the loudest)."""
+    hop, size = 100, 320
+    frames = np.lib.stride_tricks.sliding_window_view(samples, size)[::hop] * np.hanning(size)
+    level = 20 * np.log10(np.abs(np.fft.rfft(frames))[:, 1:] + 1e-7)
+    scaled = np.clip((level - level.max() + 60) / 60, 0, 1)
+    return np.ascontiguousarray((23 * scaled).round().T[::-1]).astype(np.uint8)
 
 
 def main() -> int:

@@ -20,7 +20,7 @@ FLOORS = [
     {"errors"},
     {"types"},
     {"streams", "registry", "audio"},
-    {"weights", "vocoders", "features"},
+    {"weights"},
     {"corpora", "corruptions", "detectors", "metrics", "scores"},
     {"corrupt", "stats", "calibrate"},
     {"plan", "results", "score_files"},

@@ -21,6 +21,7 @@ from typing import Any
 from . import __version__, registry
 from .cell import Job, condition_trials, describe
 from .corrupt import missing_for, seconds_needed
+from .corruptions import recordings
 from .errors import BadCorpus, RunConflict
 from .plan import Plan
 from .scale import do
@@ -40,7 +41,7 @@ _PACKAGES = (
     "torch",
     "transformers",
 )
-_FIXED = ("format", "seed", "window", "listen", "conditions")
+_FIXED = ("format", "seed", "window", "listen", "conditions", "recordings")
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,6 +168,7 @@ def _record(plan: Plan, trials: Sequence[Trial], corpus: Mapping[str, Any]) -> d
         "window": {"rate": plan.rate, "samples": plan.samples, "pad": plan.pad},
         "listen": {"measured": plan.measured, "samples": plan.listen},
         "conditions": list(plan.conditions),
+        "recordings": recordings.in_use(),
         "detectors": {text: _identity(text) for text in plan.detectors},
         "corpus": {
             **corpus,

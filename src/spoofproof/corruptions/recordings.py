@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import hashlib
 import os
 import re
 from collections.abc import Mapping
@@ -58,6 +59,17 @@ def files(root: Path) -> tuple[Path, ...]:
     """All audio files below ``root``, sorted by name, so that a draw means the same file on every machine."""
     found = (path for path in root.rglob("*") if path.suffix.lower() in _ENDINGS)
     return tuple(sorted(found, key=lambda path: path.relative_to(root).as_posix()))
+
+
+def in_use() -> dict[str, str]:
+    """The folders that are set, each with a SHA-256 over names and sizes of its recordings: a run's record holds it."""
+    found = {}
+    for variable in (NOISE, ROOMS):
+        root = folder(variable)
+        if root is not None and root.is_dir():
+            listed = "\n".join(f"{p.relative_to(root).as_posix()} {p.stat().st_size}" for p in files(root))
+            found[variable] = hashlib.sha256(listed.encode()).hexdigest()
+    return found
 
 
 @lru_cache(maxsize=8)

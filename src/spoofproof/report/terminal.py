@@ -45,8 +45,8 @@ def _table(results: Results, title: str, of: list[view.Group], *, ends: bool) ->
         table.add_row(
             "clean", *(_cell(view.at(results, d, CLEAN, EER)) for d in results.detectors), end_section=True
         )
-    for group, following in zip(of, [*of[1:], None], strict=True):
-        last = following is None or following.family != group.family
+    for index, group in enumerate(of):
+        last = index + 1 == len(of) or of[index + 1].family != group.family
         if group.why:
             cells = [Text("not run", style="dim") for _ in results.detectors]
         else:
