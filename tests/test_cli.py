@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import json
 import os
+import signal
 import subprocess
 import sys
+import time
 from pathlib import Path
 
 import numpy as np
@@ -137,3 +139,28 @@ def test_low_coverage_is_exit_code_3(tmp_path: Path, corpus: Path) -> None:
     done = spoofproof(*args, "--resamples", 50, "--min-coverage", 0.999, cwd=tmp_path)
     assert done.returncode == 3, done.stderr
     assert "coverage below" in done.stderr and "Traceback" not in done.stderr
+
+
+def test_ctrl_c_is_a_sentence_and_everything_finished_stays(tmp_path: Path, corpus: Path) -> None:
+    command = [
+        sys.executable,
+        "-m",
+        "spoofproof",
+        "bench",
+        "--plan",
+        "noise",
+        "--corpus",
+        f"manifest:{corpus}",
+    ]
+    command += ["--detector", "random", "--out", "run", "--workers", "2"]
+    process = subprocess.Popen(
+        command, cwd=tmp_path, stderr=subprocess.PIPE, text=True, start_new_session=True
+    )
+    deadline = time.monotonic() + 90
+    while not list(tmp_path.glob("run/scores/*/*.parquet")) and time.monotonic() < deadline:
+        time.sleep(0.05)
+    os.killpg(process.pid, signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130, said
+    assert "run the same command again to go on" in said and "Traceback" not in said
+    assert list(tmp_path.glob("run/scores/*/*.parquet")) and not list(tmp_path.rglob("*.part"))

@@ -24,6 +24,13 @@ EXIT_BAD_INPUT = 2
 EXIT_LOW_COVERAGE = 3
 EXIT_INTERRUPTED = 130
 
+Reference = Annotated[str, typer.Option(help="Detector that relative errors are measured against.")]
+Resamples = Annotated[int, typer.Option(min=10, help="Bootstrap resamples for the intervals.")]
+MinCoverage = Annotated[
+    float,
+    typer.Option(min=0, max=1, help="Exit with 3 when any cell scores less than this share of its trials."),
+]
+
 app = typer.Typer(
     name="spoofproof",
     no_args_is_help=True,
@@ -39,15 +46,12 @@ app.add_typer(corpus_app, name="corpus")
 
 
 def main() -> None:
-    """Entry point: a SpoofproofError is a sentence and exit code 2, Ctrl-C a sentence and exit code 130."""
+    """Entry point: a SpoofproofError is a sentence and exit code 2."""
     try:
         app(standalone_mode=True)
     except SpoofproofError as error:
         _complain(str(error))
         raise SystemExit(EXIT_BAD_INPUT) from None
-    except KeyboardInterrupt:
-        _complain("interrupted. What was finished is kept; run the same command again to go on.")
-        raise SystemExit(EXIT_INTERRUPTED) from None
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
@@ -87,23 +91,23 @@ def bench(
     out: Annotated[
         Path | None, typer.Option(help="Run folder; one that exists is continued. Default: runs/PLAN-CORPUS.")
     ] = None,
-    workers: Annotated[int, typer.Option(help="Local processes. Default: one a core.")] = 0,
+    workers: Annotated[int, typer.Option(min=0, help="Local processes. Default: one a core.")] = 0,
     size: Annotated[
         int,
-        typer.Option(help="Human sentences in the evaluation part of the built-in corpus; 0: its default."),
+        typer.Option(
+            min=0, help="Human sentences in the evaluation part of the built-in corpus; 0: its default."
+        ),
     ] = 0,
     speech: Annotated[
         Path | None, typer.Option(help="Folder of human speech to build the built-in corpus from.")
     ] = None,
     limit: Annotated[
-        int, typer.Option(help="At most this many trials of each class and part, drawn by the seed.")
+        int, typer.Option(min=0, help="At most this many trials of each class and part, drawn by the seed.")
     ] = 0,
     seed: Annotated[int | None, typer.Option(help="Seed of every random draw. Default: the plan's.")] = None,
-    reference: Annotated[str, typer.Option(help="Detector that relative errors are measured against.")] = "",
-    resamples: Annotated[int, typer.Option(help="Bootstrap resamples for the intervals.")] = 1000,
-    min_coverage: Annotated[
-        float, typer.Option(help="Exit with 3 when any cell scores less than this share of its trials.")
-    ] = 0.0,
+    reference: Reference = "",
+    resamples: Resamples = 1000,
+    min_coverage: MinCoverage = 0.0,
 ) -> None:
     """Measure how robust detectors are: a table here, a report in the run folder. Stop and go on at any time."""
     from .bench import check_trials, run
@@ -140,7 +144,7 @@ def bench(
     _note(
         f"{len(trials)} trials, {len(the_plan.conditions)} conditions, {len(the_plan.detectors)} detectors → {folder}"
     )
-    with _bar("bench", "trials") as update:
+    with _resumable(), _bar("bench", "trials") as update:
         table = run(
             the_plan,
             trials,
@@ -157,11 +161,9 @@ def bench(
 def report(
     run: Annotated[Path, typer.Argument(help="A run folder.")],
     out: Annotated[Path | None, typer.Option(help="Where the report goes. Default: the run folder.")] = None,
-    reference: Annotated[str, typer.Option(help="Detector that relative errors are measured against.")] = "",
-    resamples: Annotated[int, typer.Option(help="Bootstrap resamples for the intervals.")] = 1000,
-    min_coverage: Annotated[
-        float, typer.Option(help="Exit with 3 when any cell scores less than this share of its trials.")
-    ] = 0.0,
+    reference: Reference = "",
+    resamples: Resamples = 1000,
+    min_coverage: MinCoverage = 0.0,
 ) -> None:
     """Re-table, re-plot and re-test a run from its cells alone: no audio and no model is needed."""
     from .scores import ScoreTable
@@ -235,7 +237,7 @@ def scores(
     higher: Annotated[
         str, typer.Option(help="What a higher score means, where the format does not say: bonafide or spoof.")
     ] = "",
-    resamples: Annotated[int, typer.Option(help="Bootstrap resamples for the intervals.")] = 1000,
+    resamples: Resamples = 1000,
 ) -> None:
     """Metrics with intervals from somebody's score file: no audio and no model is needed."""
     from .score_files import evaluate_files
@@ -261,7 +263,7 @@ def train(
     """Train a detector from a recipe; a run that was stopped goes on where it was."""
     from .train import run
 
-    with _bar("train", "steps") as update:
+    with _resumable(), _bar("train", "steps") as update:
         made = run(recipe, data=data, out=out, progress=update)
     _note(f"written: {made}")
 
@@ -278,7 +280,7 @@ def fetch(what: Annotated[str, typer.Argument(help="lyra")]) -> None:
 def audit(
     corpus: Annotated[str, typer.Argument(help="NAME, NAME:ROOT or file.py:name.")] = "builtin",
     sample: Annotated[
-        int, typer.Option(help="Open at most this many files, drawn by the seed; 0: all.")
+        int, typer.Option(min=0, help="Open at most this many files, drawn by the seed; 0: all.")
     ] = 2000,
     json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
@@ -397,6 +399,16 @@ def _table(title: str, header: Sequence[str], lines: Sequence[Sequence[str]]) ->
     for line in lines:
         table.add_row(*(_escaped(str(cell)) for cell in line))
     _console().print(table)
+
+
+@contextmanager
+def _resumable() -> Iterator[None]:
+    """Ctrl-C is a sentence and exit code 130: what was finished stays."""
+    try:
+        yield
+    except KeyboardInterrupt:
+        _complain("interrupted. What was finished is kept; run the same command again to go on.")
+        raise typer.Exit(EXIT_INTERRUPTED) from None
 
 
 @contextmanager
