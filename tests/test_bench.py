@@ -341,3 +341,18 @@ def test_a_condition_that_cannot_run_is_written_down_as_not_run(
     table = bench.run(plan(tmp_path, "tilt", conditions=["clean", "mp3@8"]), trials, tmp_path / "run")
     assert table.conditions["mp3@8"]["status"] == "ok"
     assert (table.detectors[0], "mp3@8") in table.cells
+
+
+def test_a_codec_that_went_missing_leaves_what_was_scored(
+    trials: list[Trial], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    the_plan = plan(tmp_path, "tilt", "narrow", conditions=["clean", "mp3@8"])
+    bench.run(the_plan, trials, tmp_path / "run")
+    cell_path(tmp_path / "run", the_plan.detectors[0], "mp3@8").unlink()
+    monkeypatch.setattr(bench, "missing_for", lambda c: "its weights are missing" if c == "mp3@8" else "")
+    table = bench.run(the_plan, trials, tmp_path / "run")
+    assert table.conditions["mp3@8"]["status"] == "ok"
+    assert (the_plan.detectors[1], "mp3@8") in table.cells and (
+        the_plan.detectors[0],
+        "mp3@8",
+    ) not in table.cells

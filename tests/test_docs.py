@@ -7,9 +7,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import numpy as np
 import pytest
 
+from signals import voice
 from spoofproof import registry
+from spoofproof.corrupt import corrupt
 from spoofproof.plan import plan_names
 
 ROOT = Path(__file__).parents[1]
@@ -53,6 +56,19 @@ def test_every_file_that_the_readme_names_exists() -> None:
             beside = ROOT / name
             package = inside.with_suffix("")
             assert inside.exists() or beside.exists() or package.is_dir(), name
+
+
+def test_the_examples_of_the_readme_run(tmp_path: Path) -> None:
+    blocks = re.findall(r"```python\n(.*?)```", (ROOT / "README.md").read_text(encoding="utf-8"), flags=re.S)
+    model = "def load_my_model(checkpoint):\n    return lambda samples: samples.size + len(checkpoint)\n"
+    (tmp_path / "mine.py").write_text(model + blocks[0] + "\nimport numpy as np\n" + blocks[1])
+    detector = registry.detectors[f"{tmp_path}/mine.py:mine"]
+    assert detector.make("v2.pt")([voice(1.0)]) == [16_005.0]
+    clip = voice(1.0)
+    louder = corrupt(clip, f"{tmp_path}/mine.py:too_loud@6")
+    middle = np.abs(clip.samples) < 0.4
+    assert np.allclose(louder.samples[middle], clip.samples[middle] * 10 ** (6 / 20), atol=1e-6)
+    assert np.abs(louder.samples).max() == 1
 
 
 def test_plans_say_what_they_are_for() -> None:

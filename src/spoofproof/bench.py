@@ -41,6 +41,7 @@ _PACKAGES = (
     "torch",
     "transformers",
 )
+_SPARE = 0.25  # seconds decoded beyond the longest need: no condition hears where the resampler's input ends
 _FIXED = ("format", "seed", "window", "listen", "conditions", "recordings")
 
 
@@ -125,7 +126,7 @@ def check_trials(trials: Sequence[Trial]) -> None:
 def _jobs(plan: Plan, trials: tuple[Trial, ...], out: Path, detectors: tuple[str, ...]) -> list[Job]:
     """What is missing, in the plan's order. Conditions that cannot run here are written down as not run."""
     window = plan.samples / plan.rate
-    seconds = max(seconds_needed(condition, window) for condition in plan.conditions)
+    seconds = max(seconds_needed(condition, window) for condition in plan.conditions) + _SPARE
     jobs = []
     for condition in plan.conditions:
         why = missing_for(condition)
@@ -133,8 +134,7 @@ def _jobs(plan: Plan, trials: tuple[Trial, ...], out: Path, detectors: tuple[str
         facts = condition_path(out, condition)
         if why and len(missing) == len(detectors):
             write_json(facts, describe(condition) | {"status": "not run", "why": why})
-            continue
-        if not missing:
+        if why or not missing:
             continue
         if len(missing) == len(detectors):
             facts.unlink(
