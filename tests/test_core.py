@@ -151,6 +151,14 @@ def test_resampling_keeps_a_tone_where_it_is(rate: int) -> None:
     assert np.abs(out.samples - expected)[rate // 10 : -rate // 10].max() < 2e-3  # no delay either
 
 
+def test_resampling_lets_nothing_fold_back() -> None:
+    out = resample(tone(6000.0, seconds=1.0), 8_000).samples[400:-400]  # 6 kHz would come back as 2 kHz
+    assert np.sqrt(np.mean(out**2)) < 1e-4
+    up = resample(tone(3000.0, seconds=1.0, rate=8_000), 16_000).samples[800:-800]
+    power = np.abs(np.fft.rfft(up * np.blackman(up.size))) ** 2
+    assert power[up.size * 45 // 160 :].sum() < 1e-8 * power.sum()  # no image at 5 kHz
+
+
 @pytest.mark.parametrize("ending", [".wav", ".flac"])
 def test_audio_survives_the_round_trip(ending: str, tmp_path: Path) -> None:
     clip = voice(seconds=0.5)

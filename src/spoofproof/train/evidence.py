@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ..detectors.features import Features, roughness
+from ..metrics.rank import auroc
 from .data import Example, Kind
 
 Floats = NDArray[np.float64]
@@ -57,14 +60,17 @@ def calibrate(scores: Floats, examples: list[Example], against: Kind) -> tuple[f
     return (float(slope / spread), offset) if slope > 0 else (0.0, 0.0)
 
 
+def calibrated(evidence: Sequence[Floats], dev: Sequence[Example]) -> list[tuple[float, float]]:
+    """(slope, offset) of the expert on generated speech and of the one on copies, fitted on the dev part."""
+    made, copied = evidence
+    return [calibrate(made, list(dev), "made"), calibrate(copied, list(dev), "copied")]
+
+
 def area(scores: Floats, bonafide: NDArray[np.bool_]) -> float:
     """AUROC: the chance that a bona fide clip scores above a spoofed one, ties counting half (Mann-Whitney)."""
-    from scipy.stats import rankdata
-
-    real, spoof = int(bonafide.sum()), int((~bonafide).sum())
-    if not real or not spoof:
+    if bonafide.all() or not bonafide.any():
         return float("nan")
-    return float((rankdata(scores)[bonafide].sum() - real * (real + 1) / 2) / (real * spoof))
+    return auroc(bonafide=scores[bonafide].astype(np.float64), spoof=scores[~bonafide].astype(np.float64))
 
 
 def mean_roughness(stored: NDArray[np.float16], static: int) -> Features:

@@ -15,7 +15,7 @@ from ..detectors.lfcc_gmm import Expert, LfccGmm, View, seen
 from ..streams import stream
 from .data import Kind, Parts, chances
 from .em import fit
-from .evidence import Floats
+from .evidence import Floats, calibrated
 from .recipe import Recipe
 
 Stored = NDArray[np.float16]
@@ -47,8 +47,6 @@ def train_gmm(
     progress: Callable[..., None],
 ) -> Made:
     """Fit and calibrate. It takes a minute: an interrupted run does it again, to the same bytes."""
-    from .run import calibrated
-
     static, settings = recipe.features.coefficients, recipe.gmm
     plan: list[tuple[View, Kind, int]] = [
         ("roughness", "made", settings.smooth_components),

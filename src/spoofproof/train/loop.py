@@ -19,7 +19,7 @@ from ..audio import WINDOW_SAMPLES, whole_file
 from ..errors import SpoofproofError
 from ..streams import stream
 from .data import Parts, chances
-from .evidence import Floats, area, logistic, mean_roughness
+from .evidence import Floats, area, calibrated, logistic, mean_roughness
 from .lcnn import Copies, Detector, export
 from .recipe import Recipe
 
@@ -55,8 +55,6 @@ def train_lcnn(
     progress: Callable[..., None],
 ) -> Made:
     """Fit both experts and calibrate them. Goes on after the last whole epoch in ``folder``."""
-    from .run import calibrated
-
     static = recipe.features.coefficients
     weight, offset = smooth_expert(recipe, parts, train)
     copies = train_copies(recipe, parts, train, dev, folder, log, progress)

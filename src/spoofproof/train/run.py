@@ -15,7 +15,7 @@ from ..detectors.lfcc_gmm import together
 from ..errors import MissingPart, RunConflict
 from .card import card_of
 from .data import Example, bonafide, features, read
-from .evidence import Floats, area, calibrate
+from .evidence import Floats, area
 from .recipe import Recipe
 
 Log = Callable[..., None]
@@ -78,12 +78,6 @@ def run(
         file.write(json.dumps(card, indent=1, ensure_ascii=False, sort_keys=True).encode() + b"\n")
     log(event="end", weights=card["weights"])
     return path
-
-
-def calibrated(evidence: Sequence[Floats], dev: Sequence[Example]) -> list[tuple[float, float]]:
-    """(slope, offset) of the expert on generated speech and of the one on copies, fitted on the dev part."""
-    made, copied = evidence
-    return [calibrate(made, list(dev), "made"), calibrate(copied, list(dev), "copied")]
 
 
 def judge(examples: Sequence[Example], log_odds: Sequence[Floats]) -> dict[str, float]:
