@@ -193,6 +193,17 @@ def test_kill_9_loses_at_most_the_cells_in_flight(
     assert after == complete
 
 
+def test_half_files_of_a_killed_run_are_swept_once_they_are_old(trials: list[Trial], tmp_path: Path) -> None:
+    the_plan = plan(tmp_path, "tilt", conditions=["clean"])
+    bench.run(the_plan, trials, tmp_path / "run")
+    old, young = tmp_path / "run" / "scores" / "old.part", tmp_path / "run" / "scores" / "young.part"
+    for path in (old, young):
+        path.write_bytes(b"half")
+    os.utime(old, (time.time() - 7200,) * 2)
+    bench.run(the_plan, trials, tmp_path / "run")
+    assert young.exists() and not old.exists()
+
+
 def test_workers_do_not_outlive_their_parent(
     whole: tuple[Plan, Path], trials: list[Trial], tmp_path: Path
 ) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import os
 import subprocess
 import sys
@@ -15,8 +16,8 @@ from hypothesis import strategies as st
 from signals import tone, voice
 from spoofproof import registry
 from spoofproof.audio import open_audio, resample, save_audio, whole_file, window
-from spoofproof.corrupt import seconds_needed
-from spoofproof.errors import BadAudio, BadPlan, RunConflict, SpoofproofError, UnknownName
+from spoofproof.corrupt import corrupt, seconds_needed
+from spoofproof.errors import BadAudio, BadPlan, MissingPart, RunConflict, SpoofproofError, UnknownName
 from spoofproof.plan import Plan, expand, plan_names
 from spoofproof.registry import Registry
 from spoofproof.scores import Cell, digest_of, file_name, read_cell, read_trials, write_cell, write_trials
@@ -279,6 +280,31 @@ def test_the_default_plan_holds_18_corruptions_at_all_levels_and_the_controls() 
 def test_a_bad_plan_is_refused_with_a_way_out(text: str, message: str) -> None:
     with pytest.raises(SpoofproofError, match=message):
         Plan.parse(text, name="bad")
+
+
+def test_a_corruption_that_cannot_run_here_is_an_error_and_never_clean_audio(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    away = dataclasses.replace(
+        registry.corruptions["echo"], available=lambda: "its codec is away: install it so"
+    )
+    monkeypatch.setitem(registry.corruptions._specs, "echo", away)
+    with pytest.raises(MissingPart, match="echo cannot run here: its codec is away: install it so"):
+        corrupt(voice(seconds=0.5), "low_pass@0.5+echo@0.5")
+
+
+def test_a_corruption_that_changes_the_rate_or_gives_no_clip_is_refused(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    for run, message in [
+        (lambda clip, level, rng: Clip(clip.samples, clip.rate + 1), "changed the sampling rate"),
+        (lambda clip, level, rng: clip.samples, "must return a Clip"),
+        (lambda clip, level, rng: clip.replace(clip.samples * np.float32(np.nan)), "unusable audio"),
+    ]:
+        broken = dataclasses.replace(registry.corruptions["echo"], run=run)
+        monkeypatch.setitem(registry.corruptions._specs, "echo", broken)
+        with pytest.raises(SpoofproofError, match=message):
+            corrupt(voice(seconds=0.5), "echo@0.5")
 
 
 def test_a_time_stretch_is_given_the_input_that_it_consumes() -> None:

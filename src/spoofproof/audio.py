@@ -9,7 +9,7 @@ from __future__ import annotations
 import io
 import os
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import BinaryIO, Literal
@@ -87,7 +87,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
     part: Path | None = None
     try:
         path.parent.mkdir(parents=True, exist_ok=True)
-        handle, name = tempfile.mkstemp(prefix=path.name + ".", suffix=".part", dir=path.parent)
+        handle, name = tempfile.mkstemp(prefix=f"{path.name}.{os.getpid()}.", suffix=".part", dir=path.parent)
         part = Path(name)
         with os.fdopen(handle, "wb") as out:
             yield out
@@ -106,6 +106,13 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
         if part is not None:
             part.unlink(missing_ok=True)
         raise
+
+
+def remove_halves(folder: Path, pids: Iterable[int | None]) -> None:
+    """Remove the half files below ``folder`` of processes that are dead: they could not do it themselves."""
+    for pid in pids:
+        for path in folder.rglob(f"*.{pid}.*.part"):
+            path.unlink(missing_ok=True)
 
 
 def resample(clip: Clip, rate: int) -> Clip:

@@ -11,6 +11,7 @@ import importlib.metadata
 import platform
 import subprocess
 import sys
+import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -42,6 +43,7 @@ _PACKAGES = (
     "transformers",
 )
 _SPARE = 0.25  # seconds decoded beyond the longest need: no condition hears where the resampler's input ends
+_STALE = 3600.0  # seconds after which a half file is nobody's
 _FIXED = ("format", "seed", "window", "listen", "conditions", "recordings")
 
 
@@ -77,6 +79,7 @@ def run(
     record = _record(plan, trials, corpus or {})
     if (out / "run.json").exists():
         record = _continued(out, record)
+        _sweep(out)
     else:
         write_trials(out / "trials.parquet", trials)
     write_json(out / "run.json", record)
@@ -156,6 +159,13 @@ def _jobs(plan: Plan, trials: tuple[Trial, ...], out: Path, detectors: tuple[str
             )
         )
     return jobs
+
+
+def _sweep(out: Path) -> None:
+    """Remove half files that a kill -9 left behind; young ones may belong to a process that is still writing."""
+    for path in out.rglob("*.part"):
+        if path.stat().st_mtime < time.time() - _STALE:
+            path.unlink(missing_ok=True)
 
 
 def _record(plan: Plan, trials: Sequence[Trial], corpus: Mapping[str, Any]) -> dict[str, Any]:

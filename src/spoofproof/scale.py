@@ -11,13 +11,14 @@ import os
 import signal
 import threading
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import AbstractContextManager
+from contextlib import AbstractContextManager, contextmanager
 from queue import Empty
 from typing import Any
 
+from .audio import remove_halves
 from .cell import Job, Tick, fill
 from .errors import BadPlan, SpoofproofError
 
@@ -51,7 +52,8 @@ def _pool(jobs: Sequence[Job], workers: int, tick: Tick, done: Callable[[Job], N
     ticks = context.Queue()
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(ticks, os.getpid()))
     try:
-        waiting: dict[Future[None], Job] = {pool.submit(_work, job): job for job in jobs}
+        with _ctrl_c_held():
+            waiting: dict[Future[None], Job] = {pool.submit(_work, job): job for job in jobs}
         while waiting:
             finished, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
             _drain(ticks, tick)
@@ -65,11 +67,28 @@ def _pool(jobs: Sequence[Job], workers: int, tick: Tick, done: Callable[[Job], N
             "command again to go on, with fewer --workers if memory is short."
         ) from None
     except BaseException:
-        for process in list(pool._processes.values()):
+        pool_processes = list(pool._processes.values())
+        for process in pool_processes:
             process.terminate()
+        for process in pool_processes:
+            process.join()
+        remove_halves(jobs[0].run, [process.pid for process in pool_processes])
         raise
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
+
+
+@contextmanager
+def _ctrl_c_held() -> Iterator[None]:
+    """Ctrl-C waits until the block is left; processes started inside never get it, not even while they start."""
+    if not hasattr(signal, "pthread_sigmask"):
+        yield
+        return
+    before = signal.pthread_sigmask(signal.SIG_BLOCK, {signal.SIGINT})
+    try:
+        yield
+    finally:
+        signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
 _ticks: Any = None
@@ -79,7 +98,7 @@ def _start(ticks: Any, parent: int) -> None:
     """Runs once in each worker: one thread, Ctrl-C is the parent's business, and no life without a parent."""
     global _ticks
     _ticks = ticks
-    signal.signal(signal.SIGINT, signal.SIG_IGN)
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be held back
     one_thread().__enter__()
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
 
