@@ -22,7 +22,7 @@ import pytest
 from spoofproof import bench, cell
 from spoofproof.audio import open_audio, window
 from spoofproof.corrupt import corrupt
-from spoofproof.errors import BadCorpus, BadScores, RunConflict
+from spoofproof.errors import BadCorpus, BadPlan, BadScores, RunConflict
 from spoofproof.plan import Plan
 from spoofproof.scores import ScoreTable, cell_path, condition_path
 from spoofproof.types import Trial
@@ -251,6 +251,13 @@ def test_a_detector_that_fails_or_answers_nan_gives_error_rows(trials: list[Tria
     name = table.detectors[0]
     assert all("too loud for me" in status for status in table.cells[name, "clean"].status)
     assert all("score nan" in status for status in table.cells[name, "clipping@0.2"].status)
+
+
+def test_a_level_that_a_codec_does_not_have_is_refused_and_not_a_row(
+    trials: list[Trial], tmp_path: Path
+) -> None:
+    with pytest.raises(BadPlan, match=r"mp3@12.*kbit/s"):
+        bench.run(plan(tmp_path, "tilt", conditions=["clean", "mp3@12"]), trials, tmp_path / "run")
 
 
 def test_a_pair_of_logits_is_refused(trials: list[Trial], tmp_path: Path) -> None:

@@ -21,7 +21,7 @@ from . import registry
 from .audio import Pad, open_audio, resample, save_audio, window
 from .corrupt import Heard, hear, steps
 from .corruptions.measure import distortion
-from .errors import BadScores, MissingPart, RunConflict, SpoofproofError
+from .errors import BadPlan, BadScores, MissingPart, RunConflict, SpoofproofError, UnknownName
 from .scores import OK, Cell, cell_path, condition_path, file_name, write_cell, write_json
 from .types import CLEAN, Clip, Detector, DetectorSpec, Ref, Trial
 
@@ -81,17 +81,13 @@ def fill(job: Job, tick: Tick = lambda n: None) -> None:
         )
 
 
+@lru_cache(maxsize=32)
 def load_detector(text: str) -> tuple[DetectorSpec, Detector]:
     """The spec and the loaded model of ``name`` or ``name@argument``, kept for the life of the process.
 
     Raises UnknownName, MissingPart and what the factory raises as SpoofproofError; any other failure of a
     factory becomes a SpoofproofError that names the detector.
     """
-    return _loaded(text)
-
-
-@lru_cache(maxsize=32)
-def _loaded(text: str) -> tuple[DetectorSpec, Detector]:
     ref = Ref.parse(text)
     spec = registry.detectors[ref.name]
     try:
@@ -109,13 +105,11 @@ def _hear(job: Job, trial: Trial) -> Heard | str:
     try:
         clean = _decoded.get(trial.path, job.rate, job.seconds)
         return hear(clean, job.condition, key=trial.id, seed=job.seed, samples=job.samples, pad=job.pad)
-    except (MissingPart, RunConflict):
+    except (BadPlan, MissingPart, RunConflict, UnknownName):  # wrong for every trial, not for this one
         raise
     except SpoofproofError as error:
         return f"error: {error}"
-    except (
-        Exception
-    ) as error:  # a corruption that fails on this clip: a row with its cause, never clean audio
+    except Exception as error:  # of this clip: a row with its cause, never clean audio
         return f"error: {job.condition} failed: {type(error).__name__}: {error}"
 
 

@@ -21,11 +21,12 @@ def corrupt(clip: Clip, condition: Condition | str, *, key: str = "", seed: int 
     Raises BadPlan or UnknownName for a bad condition, MissingPart when a codec or its weights are not installed,
     SpoofproofError when a corruption breaks its contract. It never returns clean audio because something failed.
     """
-    for index, (spec, level) in enumerate(steps(condition)):
+    chain = steps(condition)
+    for index, (spec, level) in enumerate(chain):
         missing = spec.available()
         if missing:
             raise MissingPart(f"{spec.name} cannot run here: {missing}")
-        again = sum(other.name == spec.name for other, _ in steps(condition)[:index])
+        again = sum(other.name == spec.name for other, _ in chain[:index])
         rng = stream(seed, key, spec.name if not again else f"{spec.name}#{again}")
         try:
             out = spec.run(clip, level, rng)
