@@ -14,7 +14,7 @@ from typing import Any
 from spoofproof.results import Results, evaluate
 from spoofproof.scores import ScoreTable, write_json
 
-CARDS = Path(__file__).parents[1] / "src" / "spoofproof" / "detectors" / "weights"
+CARDS = Path(__file__).parents[1] / "src" / "spoofproof" / "shipped"
 
 
 def main(run: Path) -> None:

@@ -19,12 +19,12 @@ from signals import noise, tone, voice
 from spoofproof import registry
 from spoofproof.audio import open_audio, resample
 from spoofproof.cell import load_detector
-from spoofproof.detectors.cards import FOLDER, sha256
 from spoofproof.detectors.controls import slope_db_per_octave
 from spoofproof.detectors.features import Lfcc
 from spoofproof.detectors.lfcc_gmm import Expert, LfccGmm, Mixture, together
 from spoofproof.detectors.prepare import prepare
 from spoofproof.errors import BadAudio, BadPlan, MissingPart, SpoofproofError
+from spoofproof.shipped import FOLDER, sha256
 from spoofproof.types import Clip
 
 BUILT_IN = ("random", "spectral-tilt", "lfcc-gmm", "lfcc-lcnn")
@@ -139,7 +139,7 @@ def test_another_file_is_loaded_by_path_and_wrong_ones_are_explained(
 def test_damaged_shipped_weights_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     for ending in (".npz", ".json"):
         (tmp_path / f"lfcc-gmm{ending}").write_bytes((FOLDER / f"lfcc-gmm{ending}").read_bytes())
-    monkeypatch.setattr("spoofproof.detectors.cards.FOLDER", tmp_path)
+    monkeypatch.setattr("spoofproof.shipped.FOLDER", tmp_path)
     registry.detectors["lfcc-gmm"].make()
     data = bytearray((tmp_path / "lfcc-gmm.npz").read_bytes())
     data[len(data) // 2] ^= 1

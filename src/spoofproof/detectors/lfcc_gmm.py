@@ -17,8 +17,8 @@ from numpy.typing import NDArray
 from ..audio import WINDOW_SAMPLES, whole_file
 from ..errors import SpoofproofError
 from ..registry import detector
+from ..shipped import card, weights
 from ..types import Clip, Detector
-from .cards import card, weights
 from .features import Features, Lfcc, roughness
 from .prepare import RATE, prepare
 

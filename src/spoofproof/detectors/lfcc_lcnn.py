@@ -7,15 +7,16 @@ from collections.abc import Callable, Sequence
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
+from .. import runtime
 from ..audio import WINDOW_SAMPLES
 from ..errors import SpoofproofError
 from ..registry import detector
+from ..shipped import card, weights
 from ..types import Clip, Detector
-from .cards import card, weights
 from .features import Features, Lfcc
 from .prepare import RATE, prepare
+
+_MEND = "Make one with: spoofproof train recipes/lfcc-lcnn.toml"
 
 
 @detector(rate=RATE, name="lfcc-lcnn", seconds=WINDOW_SAMPLES / RATE, card=card("lfcc-lcnn"))
@@ -38,27 +39,17 @@ def load(path: Path) -> tuple[Lfcc, Callable[[Features], float]]:
 
     The front end's settings travel inside the file, as metadata. Raises SpoofproofError when it is not such a file.
     """
-    import onnxruntime
-
-    options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = options.inter_op_num_threads = 1
-    options.use_deterministic_compute = True
-    options.log_severity_level = 3
+    model = runtime.network(path, what="LFCC-LCNN", mend=_MEND)
     try:
-        session = onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
-        settings: dict[str, Any] = json.loads(
-            session.get_modelmeta().custom_metadata_map["spoofproof.features"]
-        )
+        settings: dict[str, Any] = json.loads(model.facts["spoofproof.features"])
         features = Lfcc(**settings)
-    except Exception as error:  # the runtime raises classes of its own that share no useful parent
+    except (KeyError, ValueError, TypeError) as error:
         raise SpoofproofError(
-            f"{path} holds no LFCC-LCNN ({type(error).__name__}: {str(error)[:200]}). "
-            "Make one with: spoofproof train recipes/lfcc-lcnn.toml"
+            f"{path} holds no LFCC-LCNN ({type(error).__name__}: {error}). {_MEND}"
         ) from None
-    name = session.get_inputs()[0].name
+    (name,), (answer,) = model.inputs, model.outputs
 
     def network(frames: Features) -> float:
-        (odds,) = session.run(None, {name: np.ascontiguousarray(frames[None])})
-        return float(np.asarray(odds).reshape(-1)[0])
+        return float(model(**{name: frames[None]})[answer].reshape(-1)[0])
 
     return features, network

@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..detectors.cards import sha256
+from ..shipped import sha256
 from .data import Example, Parts
 from .recipe import Recipe
 

@@ -1,4 +1,4 @@
-"""Weights that lie beside this file, and the cards that say what they are."""
+"""Weights that this project trained, which lie beside this file, and the cards that say what they are."""
 
 from __future__ import annotations
 
@@ -11,11 +11,11 @@ from typing import Any
 
 from ..errors import MissingPart, SpoofproofError
 
-FOLDER = Path(__file__).parent / "weights"
+FOLDER = Path(__file__).parent
 
 
 def card(name: str) -> Callable[[], Mapping[str, object]]:
-    """A function that reads ``weights/<name>.json``; {} where that file is not there."""
+    """A function that reads ``<name>.json`` beside this file; {} where that file is not there."""
     return lambda: _read(FOLDER / f"{name}.json")
 
 
