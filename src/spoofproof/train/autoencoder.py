@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from itertools import pairwise
 
 import numpy as np
@@ -14,18 +13,7 @@ from ..detectors.features import Features
 from ..detectors.learned import Encoder, stacked
 from ..errors import SpoofproofError
 from ..streams import stream
-
-
-@dataclass(frozen=True)
-class Autoencoder:
-    """hidden: width of the layer on either side of the code. context: frames seen before and after. steps of Adam,
-    each with ``batch`` frames, at ``rate``, which falls in a line to zero."""
-
-    hidden: int = 128
-    context: int = 1
-    steps: int = 2000
-    batch: int = 256
-    rate: float = 2e-3
+from .mixtures import Autoencoder
 
 
 def train_encoder(
@@ -38,7 +26,8 @@ def train_encoder(
     """Learn to give log spectra back through ``code`` numbers a frame; the half up to these is returned.
 
     spectra: stretches of log power spectra (N, L, F) of consecutive frames; the context is taken inside a stretch.
-    report(step, mean squared error, in variances of the input). The same bytes every time, on one thread.
+    code: as many numbers a frame as there are. report(step, mean squared error, in variances of the input).
+    The same bytes every time, on one thread.
     Raises SpoofproofError when the loss is not finite.
     """
     flat = spectra.reshape(-1, spectra.shape[2])
