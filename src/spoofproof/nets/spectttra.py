@@ -9,8 +9,10 @@ what the text leaves open is as in its published settings (no bias in the slicin
 
 from __future__ import annotations
 
+import pickle
 import re
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import torch
@@ -34,7 +36,7 @@ def spectttra(
     widen: float = 2.67,
     bands: int = 128,
     dropout: float = 0.1,
-) -> nn.Module:
+) -> SpecTttra:
     """The network for a window of ``seconds`` (the positions are learnt, so that it is fixed): (B, T) -> (B, 2).
 
     variant: "alpha", "beta", "gamma": slices of 3, 5, 7 columns and of 1, 3, 5 bands. dim: of a token; depth: layers;
@@ -163,6 +165,26 @@ def macs(
         "attention": depth * 2 * n * n * dim,
         "logits": 2 * dim,
     }
+
+
+def read(path: Path) -> tuple[dict[str, Any], SpecTttra]:
+    """(settings, network in eval mode) of a checkpoint file in the layout of SONICS.
+
+    Only weights are read; a pickle that would run code is refused. Raises SpoofproofError for any other file.
+    """
+    try:
+        state = torch.load(path, map_location="cpu", weights_only=True)
+        settings, ours = published(state if isinstance(state, Mapping) else {})
+        network = spectttra(**settings)
+        network.load_state_dict(ours, strict=True)
+    except (pickle.UnpicklingError, OSError, EOFError, RuntimeError, ValueError, KeyError, SpoofproofError) as error:
+        reason = " ".join(str(error).split())[:300]
+        raise SpoofproofError(
+            f"{path} holds no SpecTTTra ({type(error).__name__}: {reason}). Expected the state dictionary of one that "
+            "SONICS published, or an .onnx that spoofproof train wrote"
+        ) from None
+    network.eval()
+    return settings, network
 
 
 def published(state: Mapping[str, Any]) -> tuple[dict[str, Any], dict[str, Tensor]]:
