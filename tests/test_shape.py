@@ -23,7 +23,7 @@ FLOORS = [
     {"streams", "registry", "audio"},
     {"weights", "shipped", "runtime", "nets"},
     {"corpora", "corruptions", "detectors", "metrics", "scores", "enhance"},
-    {"corrupt", "stats", "calibrate"},
+    {"corrupt", "stats", "calibrate", "subsample"},
     {"plan", "results", "score_files"},
     {"cell", "report", "train"},
     {"scale", "listing"},
