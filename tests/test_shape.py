@@ -24,7 +24,7 @@ FLOORS = [
     {"weights", "shipped", "runtime"},
     {"nets"},
     {"corpora", "corruptions", "detectors", "metrics", "scores", "enhance"},
-    {"corrupt", "stats", "calibrate"},
+    {"corrupt", "stats", "calibrate", "subsample"},
     {"plan", "results", "score_files"},
     {"cell", "report", "train"},
     {"scale", "listing"},
