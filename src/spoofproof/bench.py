@@ -232,6 +232,8 @@ def _identity(text: str) -> dict[str, Any]:
         if part and Path(part).expanduser().is_file():
             digest.update(Path(part).expanduser().read_bytes())
     digest.update(str(card.get("weights", "")).encode())
+    for inside in spec.wraps(ref.arg) if ref.arg else ():
+        digest.update(_identity(inside)["identity"].encode())
     return {"summary": spec.summary, "card": card, "identity": digest.hexdigest()}
 
 

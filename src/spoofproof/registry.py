@@ -162,11 +162,14 @@ def detector(
     seconds: float | None = None,
     batch: int = 16,
     card: Callable[[], Mapping[str, object]] = dict,
+    wraps: Callable[[str], Sequence[str]] = lambda argument: (),
 ) -> Callable[[F], F]:
     """Register a factory ``make(argument="…") -> Detector``: name and default argument are the function's own."""
 
     def register(make: F) -> F:
-        spec = DetectorSpec(name or _name_of(make), make, rate, _first_sentence(make), seconds, batch, card)
+        spec = DetectorSpec(
+            name or _name_of(make), make, rate, _first_sentence(make), seconds, batch, card, wraps
+        )
         detectors.add(spec, _home_of(make))
         return make
 

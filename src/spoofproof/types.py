@@ -214,6 +214,7 @@ class DetectorSpec:
 
     seconds: the length it hears, None for the plan's own window. batch: how many clips it likes at a time.
     card(): facts for people (data, figures, limits), {} when there are none.
+    wraps(argument): references of the detectors inside, whose identity is part of this one's.
     """
 
     name: str
@@ -223,6 +224,7 @@ class DetectorSpec:
     seconds: float | None = None
     batch: int = 16
     card: Callable[[], Mapping[str, object]] = dict
+    wraps: Callable[[str], Sequence[str]] = lambda argument: ()
 
 
 @dataclass(frozen=True, slots=True)
