@@ -56,7 +56,7 @@ def _subtraction(power: Real, noise: Real) -> Real:
     frame = 10 * np.log10(np.maximum(power.sum(axis=1), TINY) / np.maximum(noise.sum(axis=1), TINY))
     more = 4 - 0.15 * np.clip(frame, -5, 20)
     left = np.maximum(power - more[:, None] * noise, _FLOOR * noise)
-    return np.sqrt(np.minimum(left / np.maximum(power, TINY), 1.0))
+    return np.asarray(np.sqrt(np.minimum(left / np.maximum(power, TINY), 1.0)))
 
 
 def _directed(power: Real, noise: Real, gain: Gain) -> Real:
