@@ -194,8 +194,8 @@ def test_a_bad_reference_says_how_it_is_written() -> None:
 def test_what_is_inside_is_part_of_the_identity(tmp_path: Path) -> None:
     file = write_detectors(tmp_path)
     reference = f"enhanced@none/{file}:tilt"
-    before = bench._identity(reference)["identity"]
-    assert bench._identity(reference)["identity"] == before
+    before = bench.identity(reference)["identity"]
+    assert bench.identity(reference)["identity"] == before
     file.write_text(file.read_text() + "\n# another version\n")
-    assert bench._identity(reference)["identity"] != before
+    assert bench.identity(reference)["identity"] != before
     assert "enhanced" in registry.detectors.names()

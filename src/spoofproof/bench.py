@@ -179,7 +179,7 @@ def _record(plan: Plan, trials: Sequence[Trial], corpus: Mapping[str, Any]) -> d
         "listen": {"measured": plan.measured, "samples": plan.listen},
         "conditions": list(plan.conditions),
         "recordings": recordings.in_use(),
-        "detectors": {text: _identity(text) for text in plan.detectors},
+        "detectors": {text: identity(text) for text in plan.detectors},
         "corpus": {
             **corpus,
             "digest": digest_of(trials),
@@ -222,7 +222,7 @@ def _continued(out: Path, new: dict[str, Any]) -> dict[str, Any]:
     return {**old, "detectors": {**known, **{k: v for k, v in new["detectors"].items() if k not in known}}}
 
 
-def _identity(text: str) -> dict[str, Any]:
+def identity(text: str) -> dict[str, Any]:
     """What a detector is: its summary and card, and a hash over the files that make it."""
     ref = Ref.parse(text)
     spec = registry.detectors[ref.name]
@@ -233,7 +233,7 @@ def _identity(text: str) -> dict[str, Any]:
             digest.update(Path(part).expanduser().read_bytes())
     digest.update(str(card.get("weights", "")).encode())
     for inside in spec.wraps(ref.arg) if ref.arg else ():
-        digest.update(_identity(inside)["identity"].encode())
+        digest.update(identity(inside)["identity"].encode())
     return {"summary": spec.summary, "card": card, "identity": digest.hexdigest()}
 
 

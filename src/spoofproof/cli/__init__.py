@@ -13,6 +13,7 @@ import typer
 
 from ..errors import SpoofproofError
 from .console import bar, complain, console, cores, note, resumable, table
+from .study import calibrate_severity, study_app
 from .trials import limited, open_corpus
 
 if TYPE_CHECKING:
@@ -43,6 +44,8 @@ corpus_app = typer.Typer(
     no_args_is_help=True, help="Look at a corpus before believing a number made from it."
 )
 app.add_typer(corpus_app, name="corpus")
+app.add_typer(study_app, name="study")
+app.command()(calibrate_severity)
 
 
 def main() -> None:
