@@ -59,7 +59,7 @@ UP = Axis("made_up", "", (1.0, 2.0, 4.0, 6.0, 8.0), milder=(0.5, 0.25), severer=
 SNR = Axis("made_up", "", (40.0, 30.0, 20.0, 10.0, 5.0), milder=(50.0, 60.0), severer=(0.0, -5.0))
 
 
-@pytest.mark.parametrize("middle", [1.4, 3.0, 5.5, 7.7])
+@pytest.mark.parametrize("middle", [2.4, 3.0, 5.5, 7.7])
 def test_targets_of_a_known_curve_are_hit_within_two_points_in_twelve_evaluations(middle: float) -> None:
     curve = falling(middle, 0.7)
     for axis, accuracy in ((UP, curve), (SNR, lambda x: curve(8.0 - x / 5))):
@@ -290,7 +290,7 @@ def test_a_page_says_the_same_in_every_form(tmp_path: Path) -> None:
     assert "http" not in html.split("<style>")[0] and "src=" not in html
     markdown = (tmp_path / "report.md").read_text()
     assert "a <b> \\| c" in markdown and "−3.0 [−5.0 to −1.0]" in markdown and "| <\u00a00.001 |" in markdown
-    read = list(csv.DictReader((tmp_path / "tables" / "things.csv").open()))
+    read = list(csv.DictReader((tmp_path / "tables" / "things.csv").read_text().splitlines()))
     assert (read[0]["EER"], read[0]["EER low"], read[0]["EER high"]) == ("0.125", "0.1", "0.2")
     assert read[1]["EER"] == "" and read[0]["n"] == "12345"
     data = json.loads((tmp_path / "report.json").read_text())
@@ -356,7 +356,7 @@ def test_enhancement_is_compared_with_none_and_its_threshold_is_its_own(
     toys: tuple[str, list[Trial]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     detector, trials = toys
-    args = dict(enhancers=["wiener"], conditions=["gaussian_noise@10", "low_pass@0.4"], count=60)
+    args = {"enhancers": ["wiener"], "conditions": ["gaussian_noise@10", "low_pass@0.4"], "count": 60}
     page = study_enhance([detector], trials, tmp_path, **args)  # type: ignore[arg-type]
     table = ScoreTable.read(tmp_path / "run")
     assert table.detectors == [detector, f"enhanced@wiener/{detector}"]
