@@ -10,6 +10,7 @@ from __future__ import annotations
 import csv
 import json
 import math
+import tomllib
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
@@ -19,16 +20,18 @@ import pytest
 from signals import voice
 from spoofproof import cell, registry
 from spoofproof.audio import save_audio
-from spoofproof.errors import BadCorpus, BadPlan, RunConflict, SpoofproofError, UnknownName
+from spoofproof.errors import BadCorpus, BadPlan, BadScores, RunConflict, SpoofproofError, UnknownName
 from spoofproof.plan import Plan, expand
 from spoofproof.report.study import Column, Page, Section, Table, write_page
 from spoofproof.report.study_plots import Curve, Point, Row, curves, forest, scatter
 from spoofproof.scores import ScoreTable
-from spoofproof.studies import common, parameters, politics, size
+from spoofproof.studies import augment, common, parameters, politics, recipes, size
 from spoofproof.studies.axis import Axis, axes
 from spoofproof.studies.calibrate_severity import calibrate_severity
 from spoofproof.studies.enhance import noisy, study_enhance
+from spoofproof.studies.seeds import over_seeds
 from spoofproof.studies.severity import BUDGET, Search, search
+from spoofproof.train.recipe import Recipe
 from spoofproof.types import Clip, Estimate, Trial
 from toys import write_corpus, write_detectors
 
@@ -200,11 +203,11 @@ def psychometric(argument: str = "") -> spoofproof.Detector:
 
 @pytest.fixture(scope="module")
 def lucky(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, list[Trial]]:
-    """200 eval clips and 20 dev clips that hold their label and their luck."""
+    """100 eval clips and 12 dev clips that hold their label and their luck."""
     folder = tmp_path_factory.mktemp("lucky")
     (folder / "made.py").write_text(SYNTHETIC)
     trials = []
-    for part, count in (("eval", 100), ("dev", 10)):
+    for part, count in (("eval", 50), ("dev", 6)):
         for i in range(count):
             for label, sign in (("bonafide", 0.5), ("spoof", -0.5)):
                 x = np.zeros(200, np.float32)
@@ -233,8 +236,11 @@ def test_levels_of_a_known_detector_are_found_written_and_remembered(
     shown = row[5]
     assert isinstance(shown, Estimate) and shown.low < shown.value < shown.high
     before = everything(tmp_path / "a")
-    calibrate_severity(detector, trials, tmp_path / "b", corruptions=[corruption], count=100, workers=2)
-    assert everything(tmp_path / "b") == before
+    calibrate_severity(
+        detector, trials, tmp_path / "b", targets=[0.85], corruptions=[corruption], count=20, workers=2
+    )
+    cells = {k: v for k, v in everything(tmp_path / "b").items() if k.endswith(".parquet")}
+    assert len(cells) >= 6 and all(before[k] == v for k, v in cells.items())
 
     def deaf(*_: object) -> None:
         raise AssertionError("heard again")
@@ -341,6 +347,140 @@ def test_middle_conditions_are_one_for_each_corruption() -> None:
     assert len({common.corruption_of(c) for c in found}) == len(found) >= 15
     assert all(expand(c) == [c] for c in found)
     assert common.corruption_of("reverb@0.3+mp3@40") == "reverb@0.3+mp3@40"
+
+
+# --- augment ---------------------------------------------------------------------------------------------------------
+
+
+def test_intervals_over_seeds_and_trials_cover_the_truth() -> None:
+    rng = np.random.default_rng(0)
+    for seeds, of_trials, of_seeds, clusters in ((3, 0.02, 0.03, 40), (3, 0.03, 0.0, 12), (5, 0.0, 0.03, 40)):
+        covered, false = 0, 0
+        for _ in range(600):
+            each = rng.normal(0, of_trials) + rng.normal(0, of_seeds, seeds)
+            drawn = rng.normal(0, of_trials * math.sqrt((clusters - 1) / clusters), 200)
+            found = over_seeds(np.column_stack([each, each[:, None] + drawn]), clusters=clusters)
+            covered += found.estimate.low <= 0 <= found.estimate.high
+            false += found.p < 0.05
+            assert (found.p < 0.05) == (not found.estimate.low <= 0 <= found.estimate.high)
+        assert 0.93 <= covered / 600 <= 1.0 and false == 600 - covered
+    shifted = over_seeds(np.array([[0.3, 0.3, 0.32], [0.31, 0.31, 0.33]]), clusters=30)
+    assert shifted.p < 0.05 and shifted.estimate.value == pytest.approx(0.305)
+    assert over_seeds(np.array([[0.1, 0.1], [0.5, 0.5]]), clusters=9).unstable
+    with pytest.raises(BadScores, match="at least two seeds"):
+        over_seeds(np.zeros((1, 5)), clusters=9)
+
+
+def test_recipe_variants_differ_in_the_augmentation_alone(tmp_path: Path) -> None:
+    base = (Path(augment.__file__).parent / "augment.toml").read_text()
+    seen, held = ["mp3@16", "low_pass@0.3"], ["opus@16", "reverb@0.3+echo@0.3"]
+    made = {
+        arm: Recipe.parse(
+            recipes.prepared(recipes.variant(base, arm, 7, "manifest:here", seen, held, False)), name="r"
+        )
+        for arm in (False, True)
+    }
+    clean, with_ = made[False], made[True]
+    assert clean.augment.copies == 1 and clean.augment.conditions == () and clean.live.clean == 1.0
+    assert with_.augment.conditions == tuple(seen) and with_.augment.copies >= 2
+    for r in (clean, with_):
+        assert (
+            r.augment.held_out == ("echo", "opus", "reverb")
+            and r.seed == 7
+            and r.data.corpus == "manifest:here"
+        )
+        assert (r.live.rawboost, r.live.bandwidth, r.live.noise, r.select.conditions) == (0, 0, 0, ())
+    assert (clean.optimiser, clean.network, clean.sampling) == (
+        with_.optimiser,
+        with_.network,
+        with_.sampling,
+    )
+    quick = Recipe.parse(recipes.prepared(recipes.variant(base, True, 7, "m", seen, held, True)), name="r")
+    assert quick.optimiser.epochs < with_.optimiser.epochs
+    with pytest.raises(BadPlan, match="held out"):
+        recipes.prepared(recipes.variant(base, True, 7, "m", seen, ["low_pass@0.1"], False))
+    with pytest.raises(BadPlan, match="not valid TOML"):
+        recipes.variant("= 3", True, 7, "m", seen, held, False)
+    table = {"a": 'quo"te', "b": [1.5, 2], "c": True, "d": {"e": ["x"], "f": 1e-3}}
+    assert tomllib.loads(recipes.toml(table)) == table
+
+
+GMM_RECIPE = """
+detector = "lfcc-gmm"
+summary = "toy"
+[augment]
+copies = 2
+copy_synthesis = ["lpc"]
+twins = 2
+[features]
+coefficients = 8
+filters = 12
+[model]
+components = 2
+iterations = 2
+frames = 2000
+"""
+
+
+def test_two_arms_are_trained_once_scored_and_compared(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = ["path,label,part,source,speaker,attack"]
+    for t in write_corpus(tmp_path / "corpus", n=6, dev=4, seconds=0.6):
+        rows.append(f"{t.path},{t.label},{t.part},s,{t.speaker},{t.attack}")
+    for t in write_corpus(tmp_path / "more", n=6, dev=1, seconds=0.5):
+        if t.part == "eval":
+            rows.append(f"{t.path},{t.label},train,s,{t.speaker},{t.attack}")
+    (tmp_path / "manifest.csv").write_text("\n".join(rows))
+    corpus = f"manifest:{tmp_path / 'manifest.csv'}"
+    trials = registry.read_corpus(corpus)
+    (tmp_path / "base.toml").write_text(GMM_RECIPE)
+    lists = {"seen": ["gaussian_noise@20"], "held_out": ["low_pass@0.4", "echo@0.5"]}
+    more = {"corpus": corpus, "recipe": tmp_path / "base.toml", "seeds": 2, "count": 60, **lists}
+    page = augment.study_augment(trials, tmp_path / "study", **more)  # type: ignore[arg-type]
+    table = ScoreTable.read(tmp_path / "study" / "run")
+    assert len(table.detectors) == 4 and all("lfcc-gmm@" in d for d in table.detectors)
+    arms = next(t for t in page.tables if t.name == "arms")
+    assert [row[0] for row in arms.rows if row[1] == "EER"] == ["clean", "seen", "held out"]
+    grid = common.grid_of(table, resamples=60)
+    held = next(row for row in arms.rows if row[:2] == ("held out", "EER"))
+    by_arm = []
+    for arm in ("clean", "augmented"):
+        of = [d for d in table.detectors if f"/{arm}-" in d]
+        eers = [[float(grid.values(d, c)["eer"][0]) for c in lists["held_out"]] for d in of]  # type: ignore[index]
+        by_arm.append(float(np.mean(eers)))
+    clean, with_, change = held[2], held[3], held[4]
+    assert isinstance(clean, Estimate) and isinstance(with_, Estimate) and isinstance(change, Estimate)
+    assert [clean.value, with_.value] == pytest.approx(by_arm)
+    assert change.value == pytest.approx(by_arm[1] - by_arm[0])
+    corruptions = next(t for t in page.tables if t.name == "corruptions")
+    assert {row[0]: row[1] for row in corruptions.rows} == {
+        "gaussian_noise": "seen",
+        "low_pass": "held out",
+        "echo": "held out",
+    }
+    text = (tmp_path / "study" / "report.md").read_text()
+    assert "On held-out corruptions EER is" in text and "Every seed" in text
+
+    def never(*_: object) -> None:
+        raise AssertionError("done again")
+
+    monkeypatch.setattr(cell, "open_audio", never)
+    monkeypatch.setattr(recipes, "train_one", never)
+    augment.study_augment(trials, tmp_path / "study", **more)  # type: ignore[arg-type]
+    with pytest.raises(RunConflict, match="recipes"):
+        augment.study_augment(trials, tmp_path / "study", **{**more, "seed": 1})  # type: ignore[arg-type]
+
+
+def test_what_is_seen_cannot_be_held_out(toys: tuple[str, list[Trial]], tmp_path: Path) -> None:
+    for change, words in (
+        ({"seen": ["mp3@16"], "held_out": ["reverb@0.3+mp3@40"]}, "mp3 is both seen and held out"),
+        ({"seeds": 1}, "--seeds is at least 2"),
+        ({"recipe": tmp_path / "none.toml"}, "no such recipe"),
+        ({"seen": ["clean"]}, "no seen corruption is left"),
+    ):
+        with pytest.raises(BadPlan, match=words):
+            augment.study_augment(toys[1], tmp_path / "x", corpus="manifest", **change)  # type: ignore[arg-type]
 
 
 # --- enhance ---------------------------------------------------------------------------------------------------------

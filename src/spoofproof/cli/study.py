@@ -49,6 +49,43 @@ _SHIPPED = ("lfcc-gmm", "lfcc-lcnn")
 
 
 @study_app.command()
+def augment(
+    recipe: Annotated[
+        Path | None,
+        typer.Option(help="Base recipe, of which both arms are made. Default: a small lfcc-lcnn."),
+    ] = None,
+    seen: Annotated[
+        list[str] | None,
+        typer.Option(help="Condition to train on: mp3@16, mp3@*; repeat. Default: the study's."),
+    ] = None,
+    held_out: Annotated[
+        list[str] | None, typer.Option(help="Condition to test on only, of another corruption; repeat.")
+    ] = None,
+    seeds: Annotated[int, typer.Option(min=2, help="Trainings of each arm.")] = 3,
+    quick: Annotated[
+        bool, typer.Option("--quick", help="A tenth of the training: does everything run?")
+    ] = False,
+    corpus: Corpus = "",
+    out: Out = None,
+    workers: Workers = 0,
+    limit: Limit = 0,
+    seed: Seed = 2025,
+    resamples: Count = 1000,
+) -> None:
+    """Clean training against training with some corruptions, tested on those and on held-out ones."""
+    from ..studies.augment import HELD_OUT, SEEN, study_augment
+
+    folder = out or Path("runs/study-augment")
+    trials, facts = _trials(corpus, limit, seed)
+    with resumable(), bar("augment", "steps") as update:
+        page = study_augment(
+            trials, folder, corpus=str(facts["name"]), recipe=recipe, seen=seen or SEEN, held_out=held_out or HELD_OUT,
+            seeds=seeds, quick=quick, facts=facts, seed=seed, workers=workers or cores(), count=resamples, tell=update,
+        )  # fmt: skip
+    _done(page, folder)
+
+
+@study_app.command()
 def enhance(
     detector: Detectors = None,
     enhancer: Annotated[
