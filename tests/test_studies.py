@@ -572,6 +572,9 @@ def test_parameters_are_counted_in_files_and_read_from_cards(tmp_path: Path) -> 
         parameters.counted(tmp_path / "bad.onnx")
     number, source = parameters.parameters("lfcc-lcnn")
     assert (number > 10_000 and "lfcc-lcnn.onnx" in source) or source == "its card"
+    assert parameters.parameters(f"lfcc-gmm@{tmp_path / 'a.npz'}") == (17, "counted in a.npz")
+    (tmp_path / "a.json").write_text(json.dumps({"model": {"parameters": 16}}))
+    assert parameters.parameters(f"lfcc-gmm@{tmp_path / 'a.npz'}") == (16, "the card beside a.npz")
     assert parameters.parameters("spectral-tilt") == (0, "neither a card nor a weights file says how many")
 
 
@@ -699,3 +702,44 @@ def test_material_that_is_not_there_is_said(
     found = politics.figures_of(registry.read_corpus(f"manifest:{data}"))
     assert {t.speaker for t in found if t.label == "bonafide"} == set(politics.FIGURES)
     assert any(t.label == "spoof" for t in found)
+
+
+# --- the command line ------------------------------------------------------------------------------------------------
+
+
+def test_commands_run_a_study_and_refuse_with_sentences(
+    toys: tuple[str, list[Trial]], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from typer.testing import CliRunner
+
+    from spoofproof.cli import app
+
+    detector, trials = toys
+    lines = ["id,path,label,part,speaker,attack"]
+    lines += [f"{t.id},{t.path},{t.label},{t.part},{t.speaker},{t.attack}" for t in trials]
+    (tmp_path / "m.csv").write_text("\n".join(lines))
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.setenv("SPOOFPROOF_DATA", str(tmp_path / "nowhere"))
+    corpus = ("--corpus", f"manifest:{tmp_path / 'm.csv'}", "--resamples", "20", "--workers", "1")
+    family = f"tilts={detector},{detector}@2"
+    done = CliRunner().invoke(
+        app, ["study", "size", "--family", family, "--condition", "low_pass@0.4", *corpus]
+    )
+    assert done.exit_code == 0, (done.output, done.exception)
+    assert (
+        tmp_path / "runs" / "study-size" / "report.html"
+    ).exists() and "no difference is shown" in done.output
+    for args, words in [
+        (("study", "size", "--family", "x", *corpus), "NAME=DETECTOR"),
+        (("study", "size", *corpus[:2], "--family", "x=lfcc-gmn,random"), "Did you mean lfcc-gmm"),
+        (("study", "enhance", "--enhancer", "weiner", *corpus), "Did you mean wiener"),
+        (("study", "politics", "--fakes", "f", *corpus), "--fakes needs --speech"),
+        (("study", "politics", *corpus), "--speech FOLDER"),
+        (("study", "augment", "--recipe", "no.toml", *corpus), "no such recipe"),
+        (("calibrate-severity", "--detector", detector, "--targets", "a", *corpus), "shares with commas"),
+        (("calibrate-severity", "--detector", detector, "--corruption", "mp4", *corpus), "Did you mean mp3"),
+        (("calibrate-severity", "--detector", detector), "nowhere"),
+    ]:
+        refused = CliRunner().invoke(app, list(args))
+        assert isinstance(refused.exception, SpoofproofError), (args, refused.output)
+        assert words in str(refused.exception)

@@ -272,7 +272,7 @@ def train(
 
 
 @app.command()
-def fetch(what: Annotated[str, typer.Argument(help="lyra")]) -> None:
+def fetch(what: Annotated[str, typer.Argument(help="lyra or dtln")]) -> None:
     """Download published weights into the cache, verified by their checksums (from SPOOFPROOF_WEIGHTS_URL)."""
     from ..weights import fetch as get
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import math
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import numpy as np
@@ -20,21 +20,42 @@ _FLOATS = {1, 10, 11, 16}  # TensorProto: float, float16, double, bfloat16
 def parameters(detector: str) -> tuple[int, str]:
     """(number, where it is from) of a detector reference; (0, why) where it cannot be told.
 
-    A weights file that is named counts before the card, which speaks of the shipped weights; then the card's
-    ``parameters``; then the shipped file.
+    In this order: the card beside a weights file that is named (training writes one), the numbers in that file, the
+    detector's own card, the numbers in the shipped file.
     """
     ref = Ref.parse(detector)
     path = Path(ref.arg).expanduser() if ref.arg else None
-    if path is not None and path.exists() and (found := counted(path)):
-        return found, f"counted in {path.name}"
-    said = registry.detectors[ref.name].card().get("parameters")
-    if isinstance(said, int) and said > 0:
-        return said, "its card"
+    if path is not None and path.exists():
+        if stated := _stated(_card_beside(path)):
+            return stated, f"the card beside {path.name}"
+        if found := counted(path):
+            return found, f"counted in {path.name}"
+    if stated := _stated(registry.detectors[ref.name].card()):
+        return stated, "its card"
     for ending in (".onnx", ".npz"):
         shipped = FOLDER / f"{ref.name}{ending}"
         if shipped.is_file() and (found := counted(shipped)):
             return found, f"counted in the shipped {shipped.name}"
     return 0, "neither a card nor a weights file says how many"
+
+
+def _stated(card: Mapping[str, object]) -> int:
+    """``parameters`` of a card, or of its ``model``; 0 where it says none."""
+    model = card.get("model")
+    for place in (card, model if isinstance(model, Mapping) else {}):
+        said = place.get("parameters")
+        if isinstance(said, int) and not isinstance(said, bool) and said > 0:
+            return said
+    return 0
+
+
+def _card_beside(path: Path) -> Mapping[str, object]:
+    beside = path.with_suffix(".json")
+    try:
+        found = json.loads(beside.read_text(encoding="utf-8")) if beside.is_file() and path.is_file() else {}
+    except ValueError:
+        return {}
+    return found if isinstance(found, dict) else {}
 
 
 def counted(path: Path) -> int:

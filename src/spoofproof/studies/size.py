@@ -18,7 +18,7 @@ from .. import registry
 from ..audio import WINDOW_SAMPLES, open_audio, resample, window
 from ..bench import identity
 from ..cell import load_detector
-from ..errors import BadPlan
+from ..errors import BadPlan, SpoofproofError
 from ..plan import expand
 from ..report.study import Column, Figure, Page, Section, Table, write_page
 from ..report.study_plots import Point, scatter
@@ -30,7 +30,10 @@ from . import common
 from .common import ACCURACY, EER
 from .parameters import parameters
 
-DEFAULT: Mapping[str, tuple[str, ...]] = {"AASIST": ("aasist-l", "aasist")}
+DEFAULT: Mapping[str, tuple[str, ...]] = {
+    "AASIST": ("aasist-l", "aasist"),
+    "SpecTTTra": ("spectttra-gamma", "spectttra-beta", "spectttra-alpha"),
+}
 _CLIPS = 8
 _ROUNDS = 3
 _RATE = 16_000
@@ -48,10 +51,19 @@ class Member:
 
 
 def families_here() -> dict[str, tuple[str, ...]]:
-    """The default families as far as their detectors are registered."""
-    known = set(registry.detectors.names())
-    found = {name: tuple(d for d in of if d in known) for name, of in DEFAULT.items()}
+    """The default families as far as their detectors are registered and their weights are here."""
+    found = {name: tuple(d for d in of if _loads(d)) for name, of in DEFAULT.items()}
     return {name: of for name, of in found.items() if len(of) > 1}
+
+
+def _loads(detector: str) -> bool:
+    if detector not in registry.detectors:
+        return False
+    try:
+        load_detector(detector)
+    except SpoofproofError:
+        return False
+    return True
 
 
 def parse_family(text: str) -> tuple[str, tuple[str, ...]]:
