@@ -211,7 +211,7 @@ def _record(plan: Plan, trials: Sequence[Trial], corpus: Mapping[str, Any]) -> d
         "conditions": list(plan.conditions),
         "recordings": recordings.in_use(),
         "heavy": _heavy(plan, trials),
-        "detectors": {text: _identity(text) | _cost(text, plan) for text in plan.detectors},
+        "detectors": {text: identity(text) | _cost(text, plan) for text in plan.detectors},
         "corpus": {
             **corpus,
             "digest": digest_of(trials),
@@ -274,7 +274,7 @@ def _cost(text: str, plan: Plan) -> dict[str, Any]:
     return {"cost": spec.cost, "heavy": plan.heavy is not None and plan.heavy.covers(text)}
 
 
-def _identity(text: str) -> dict[str, Any]:
+def identity(text: str) -> dict[str, Any]:
     """What a detector is: its summary and card, and a hash over the files that make it."""
     ref = Ref.parse(text)
     spec = registry.detectors[ref.name]
@@ -284,6 +284,8 @@ def _identity(text: str) -> dict[str, Any]:
         if part and Path(part).expanduser().is_file():
             digest.update(Path(part).expanduser().read_bytes())
     digest.update(str(card.get("weights", "")).encode())
+    for inside in spec.wraps(ref.arg) if ref.arg else ():
+        digest.update(identity(inside)["identity"].encode())
     return {"summary": spec.summary, "card": card, "identity": digest.hexdigest()}
 
 

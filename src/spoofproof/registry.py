@@ -163,6 +163,7 @@ def detector(
     batch: int = 16,
     card: Callable[[], Mapping[str, object]] = dict,
     cost: float = 0.0,
+    wraps: Callable[[str], Sequence[str]] = lambda argument: (),
 ) -> Callable[[F], F]:
     """Register a factory ``make(argument="…") -> Detector``: name and default argument are the function's own.
 
@@ -173,7 +174,7 @@ def detector(
 
     def register(make: F) -> F:
         summary = _first_sentence(make)
-        spec = DetectorSpec(name or _name_of(make), make, rate, summary, seconds, batch, card, cost)
+        spec = DetectorSpec(name or _name_of(make), make, rate, summary, seconds, batch, card, cost, wraps)
         detectors.add(spec, _home_of(make))
         return make
 

@@ -215,6 +215,7 @@ class DetectorSpec:
     seconds: the length it hears, None for the plan's own window. batch: how many clips it likes at a time.
     card(): facts for people (data, figures, limits), {} when there are none. cost: milliseconds of one core that a clip of
     4 s takes, as declared, 0 where nothing is: a plan may give costly detectors a sub-sample.
+    wraps(argument): references of the detectors inside, whose identity is part of this one's.
     """
 
     name: str
@@ -225,6 +226,7 @@ class DetectorSpec:
     batch: int = 16
     card: Callable[[], Mapping[str, object]] = dict
     cost: float = 0.0
+    wraps: Callable[[str], Sequence[str]] = lambda argument: ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -53,7 +53,9 @@ def _detector(variant: str, path: str) -> Detector:
     samples, network = _load(name, variant, path)
 
     def score(clips: Sequence[Clip]) -> list[float]:
-        return [network(prepare(clip, samples).samples) for clip in clips]  # one by one, as it may be minutes long
+        return [
+            network(prepare(clip, samples).samples) for clip in clips
+        ]  # one by one, as it may be minutes long
 
     return score
 
@@ -72,7 +74,9 @@ def _load(name: str, variant: str, path: str) -> tuple[int, Network]:
         found, samples = str(facts["name"]), int(facts["window"])
         (inside,), (answer,) = model.inputs, model.outputs
     except (KeyError, ValueError, TypeError) as error:
-        raise SpoofproofError(f"{path} holds no SpecTTTra ({type(error).__name__}: {error}). {mend}") from None
+        raise SpoofproofError(
+            f"{path} holds no SpecTTTra ({type(error).__name__}: {error}). {mend}"
+        ) from None
     if found != name:
         raise SpoofproofError(f"{path} holds a {found}, not a {name}. Load it as {found}@{path}")
     return samples, lambda wave: float(model(**{inside: wave[None]})[answer].reshape(-1)[0])

@@ -177,7 +177,15 @@ def read(path: Path) -> tuple[dict[str, Any], SpecTttra]:
         settings, ours = published(state if isinstance(state, Mapping) else {})
         network = spectttra(**settings)
         network.load_state_dict(ours, strict=True)
-    except (pickle.UnpicklingError, OSError, EOFError, RuntimeError, ValueError, KeyError, SpoofproofError) as error:
+    except (
+        pickle.UnpicklingError,
+        OSError,
+        EOFError,
+        RuntimeError,
+        ValueError,
+        KeyError,
+        SpoofproofError,
+    ) as error:
         reason = " ".join(str(error).split())[:300]
         raise SpoofproofError(
             f"{path} holds no SpecTTTra ({type(error).__name__}: {reason}). Expected the state dictionary of one that "

@@ -1,12 +1,12 @@
 """The tables of a recipe that trains a GMM-UBM or fits a fusion; and which recipe has which tables.
 
-    detector = "gmm-ubm"
-    [features]                       # detectors.cepstra.Front: kind = "cqcc", parts, normalise, filters …
-    [model]                          # Ubm below
-    [encoder]                        # Autoencoder below, for kind = "autoencoder"
+detector = "gmm-ubm"
+[features]                       # detectors.cepstra.Front: kind = "cqcc", parts, normalise, filters …
+[model]                          # Ubm below
+[encoder]                        # Autoencoder below, for kind = "autoencoder"
 
-    detector = "fusion"
-    [model]                          # Fused below
+detector = "fusion"
+[model]                          # Fused below
 """
 
 from __future__ import annotations

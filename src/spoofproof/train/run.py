@@ -18,7 +18,11 @@ from .mixtures import FUSION, GMM, UBM
 from .recipe import Recipe, Run
 
 Log = Callable[..., None]
-_TRAINERS = {GMM: (".gmm", "train_gmm"), UBM: (".ubm", "train"), FUSION: (".fuse", "train")}  # without a network
+_TRAINERS = {
+    GMM: (".gmm", "train_gmm"),
+    UBM: (".ubm", "train"),
+    FUSION: (".fuse", "train"),
+}  # without a network
 
 
 @dataclass(frozen=True)
