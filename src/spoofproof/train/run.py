@@ -14,7 +14,7 @@ from ..audio import whole_file
 from ..errors import MissingPart, RunConflict
 from .card import card_of
 from .data import Parts, read
-from .mixtures import FUSION, GMM, UBM
+from .mixtures import FUSION, GMM, TEXTURE, UBM
 from .recipe import Recipe, Run
 
 Log = Callable[..., None]
@@ -22,6 +22,7 @@ _TRAINERS = {
     GMM: (".gmm", "train_gmm"),
     UBM: (".ubm", "train"),
     FUSION: (".fuse", "train"),
+    TEXTURE: (".texture", "train"),
 }  # without a network
 
 
