@@ -3,6 +3,6 @@
 A detector of one's own needs nothing from here: see docs/detectors.md.
 """
 
-from . import controls, lfcc_gmm, lfcc_lcnn
+from . import controls, foundation, lfcc_gmm, lfcc_lcnn
 
-__all__ = ["controls", "lfcc_gmm", "lfcc_lcnn"]
+__all__ = ["controls", "foundation", "lfcc_gmm", "lfcc_lcnn"]
