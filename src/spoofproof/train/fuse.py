@@ -46,13 +46,13 @@ def train(recipe: Recipe, parts: Parts, course: Course) -> Made:
     weights, offset = fit(scores, real, recipe.fused.ridge)
     refs = [located(name, folder) for name in names]
     prints = map(fingerprint, refs)
-    members = tuple(
-        Member(n, float(w), p) for n, w, p in zip(names, weights, prints, strict=True)
-    )
+    members = tuple(Member(n, float(w), p) for n, w, p in zip(names, weights, prints, strict=True))
     path = folder / f"{recipe.detector}{ENDING}"
     Fusion(members, offset).save(path)
     fused = scores @ weights + offset
-    figures: dict[str, Any] = {name: ranks(x[real], x[~real]) for name, x in zip(names, scores.T, strict=True)}
+    figures: dict[str, Any] = {
+        name: ranks(x[real], x[~real]) for name, x in zip(names, scores.T, strict=True)
+    }
     figures["fusion"] = ranks(fused[real], fused[~real])
     figures["fusion"]["cllr"] = round(cllr(bonafide=fused[real], spoof=fused[~real]), 4)
     facts = {"members": [asdict(m) for m in members], "offset": offset}

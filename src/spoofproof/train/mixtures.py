@@ -1,12 +1,12 @@
 """The tables of a recipe that trains a GMM-UBM or fits a fusion; and which recipe has which tables.
 
-    detector = "gmm-ubm"
-    [features]                       # detectors.cepstra.Front: kind = "cqcc", parts, normalise, filters …
-    [model]                          # Ubm below
-    [encoder]                        # Autoencoder below, for kind = "autoencoder"
+detector = "gmm-ubm"
+[features]                       # detectors.cepstra.Front: kind = "cqcc", parts, normalise, filters …
+[model]                          # Ubm below
+[encoder]                        # Autoencoder below, for kind = "autoencoder"
 
-    detector = "fusion"
-    [model]                          # Fused below
+detector = "fusion"
+[model]                          # Fused below
 """
 
 from __future__ import annotations
@@ -19,7 +19,7 @@ GMM, UBM, FUSION = "lfcc-gmm", "gmm-ubm", "fusion"
 # what trains without a network: the tables of its recipe, and the fields of Recipe that they fill
 TABLES: Mapping[str, Mapping[str, str]] = {
     GMM: {"features": "features", "model": "gmm"},
-    UBM: {"features": "front", "model": "ubm", "encoder": "encoder", "run": "run"},
+    UBM: {"features": "front", "model": "ubm", "encoder": "encoder", "select": "select", "run": "run"},
     FUSION: {"model": "fused", "window": "window", "run": "run"},
 }
 

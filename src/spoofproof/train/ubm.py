@@ -69,9 +69,7 @@ def train(recipe: Recipe, parts: Parts, course: Course) -> Made:
     return Made(path, figures, facts, LIMITS)
 
 
-def fitted(
-    recipe: Recipe, examples: Sequence[Example], heard: Waves, log: Report, progress: Report
-) -> Ubm:
+def fitted(recipe: Recipe, examples: Sequence[Example], heard: Waves, log: Report, progress: Report) -> Ubm:
     """A GMM-UBM that is not calibrated yet. Raises BadPlan, MissingPart (torch, for the auto-encoder)."""
     settings = recipe.ubm
     if settings.against not in ("made", "copied"):
@@ -80,10 +78,12 @@ def fitted(
         raise BadPlan("[model]: relevance is at least 0; rounds, components and iterations are at least 1")
     kinds = {e.kind for e in examples}
     if settings.against not in kinds:
-        raise BadPlan(f'[model] against = "{settings.against}", but there is no such clip; see copy_synthesis')
+        raise BadPlan(
+            f'[model] against = "{settings.against}", but there is no such clip; see copy_synthesis'
+        )
     encoder = _encoder(recipe, examples, heard, log, progress) if recipe.front.kind == LEARNED else None
     rng = stream(recipe.seed, "gmm-ubm", recipe.front.kind)
-    odds = chances(examples, settings.against)  # type: ignore[arg-type]
+    odds = chances(examples, settings.against)
     held = [
         _frames(recipe, encoder, heard, odds * [e.kind == kind for e in examples], rng, progress)
         for kind in ("bonafide", settings.against)
