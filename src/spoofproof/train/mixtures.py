@@ -22,7 +22,7 @@ GMM, UBM, FUSION, TEXTURE = "lfcc-gmm", "gmm-ubm", "fusion", "texture"
 # what trains without a network: the tables of its recipe, and the fields of Recipe that they fill
 TABLES: Mapping[str, Mapping[str, str]] = {
     GMM: {"features": "features", "model": "gmm"},
-    UBM: {"features": "front", "model": "ubm", "encoder": "encoder", "run": "run"},
+    UBM: {"features": "front", "model": "ubm", "encoder": "encoder", "select": "select", "run": "run"},
     FUSION: {"model": "fused", "window": "window", "run": "run"},
     TEXTURE: {"model": "texture", "run": "run"},
 }

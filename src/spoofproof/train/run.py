@@ -76,7 +76,7 @@ def run(
     made = train(settings, parts, Course(data, folder, log, progress, began))
     for part, figures in made.figures.items():
         log(event="score", part=part, **figures)
-    with whole_file(made.weights.with_suffix(".json")) as file:
+    with whole_file(folder / f"{settings.detector}.json") as file:
         card = card_of(settings, Path(recipe).name, parts, made)
         file.write(json.dumps(card, indent=1, ensure_ascii=False, sort_keys=True).encode() + b"\n")
     log(event="end", weights=card["weights"])
