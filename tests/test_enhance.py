@@ -102,6 +102,12 @@ def test_the_noise_is_found_under_noise_alone_and_after_it_has_changed() -> None
     assert found[-150:].mean() == pytest.approx(truth + 20 * np.log10(2), abs=1.3)
 
 
+def test_noise_that_is_there_from_the_start_is_known_from_the_start() -> None:
+    power = np.square(np.abs(stft.analyse(noise(3.0, rms=0.1).samples.astype(np.float64), 512)))
+    found = 10 * np.log10(noise_power(power).mean(axis=1))
+    assert found[3:8].mean() == pytest.approx(10 * np.log10(0.1**2 * 512 / stft.OVERLAP), abs=1.6)
+
+
 def test_a_voice_is_not_taken_for_noise() -> None:
     clean = voice(4.0)
     power = np.square(np.abs(stft.analyse(clean.samples.astype(np.float64), 512)))

@@ -292,7 +292,11 @@ def test_a_page_says_the_same_in_every_form(tmp_path: Path) -> None:
         "things.csv",
     }
     html = (tmp_path / "report.html").read_text()
-    assert "A &lt;title&gt;" in html and "a &lt;b&gt; | c" in html and "12.5\u00a0% [10.0–20.0]" in html
+    assert (
+        "A &lt;title&gt;" in html
+        and "a &lt;b&gt; | c" in html
+        and "12.5\u00a0%<small>10.0–20.0</small>" in html
+    )
     assert "http" not in html.split("<style>")[0] and "src=" not in html
     markdown = (tmp_path / "report.md").read_text()
     assert "a <b> \\| c" in markdown and "−3.0 [−5.0 to −1.0]" in markdown and "| <\u00a00.001 |" in markdown
@@ -347,6 +351,8 @@ def test_middle_conditions_are_one_for_each_corruption() -> None:
     assert len({common.corruption_of(c) for c in found}) == len(found) >= 15
     assert all(expand(c) == [c] for c in found)
     assert common.corruption_of("reverb@0.3+mp3@40") == "reverb@0.3+mp3@40"
+    assert common.label("enhanced@dtln/lfcc-gmm") == "enhanced@dtln/lfcc-gmm"
+    assert common.label("/a b/c/toys.py:tilt@d/e.npz") == "toys.py:tilt@e.npz"
 
 
 # --- augment ---------------------------------------------------------------------------------------------------------

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -186,6 +187,13 @@ def said(command: Sequence[object]) -> str:
     """A command line as it would be typed; absolute paths are cut to their last part."""
     words = [str(word) for word in command if word not in ("", None)]
     return shlex.join(_short(word) for word in words)
+
+
+def label(detector: str) -> str:
+    """A detector's reference without the folders in it, for people."""
+    if detector.startswith("enhanced@"):  # its slash is no folder
+        return detector
+    return re.sub(r"[^@:]*/", "", detector)
 
 
 def _short(word: str) -> str:

@@ -266,7 +266,7 @@ def _findings(members: Sequence[Member], tested: Mapping[tuple[str, ...], common
             else "no difference is shown"
         )
         said.append(
-            f"{family[large]}: under corruption {large} against {small} has a mean EER of {points.say(d.difference)} points more; {verdict}."
+            f"{family[large]}: mean EER under corruption, {common.label(large)} minus {common.label(small)}: {points.say(d.difference)} points; {verdict}."
         )
     return said or ["No family has two members: nothing is compared by size."]
 
@@ -275,7 +275,7 @@ def _points(grid: Grid, members: Sequence[Member], values: Mapping[str, Values],
     names = list(dict.fromkeys(m.family for m in members))
     return [
         Point(
-            m.detector,
+            common.label(m.detector),
             float(getattr(m, what)),
             grid.estimate(values[m.detector]),
             m.family,
