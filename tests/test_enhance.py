@@ -189,6 +189,31 @@ def test_an_enhancer_in_front_of_a_detector_is_a_detector(tmp_path: Path) -> Non
     assert all(8000 < x < 8001 for x in narrow(clips))  # heard at its own rate
 
 
+def test_detectors_behind_one_enhancer_share_its_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from spoofproof.detectors import enhanced
+
+    heard: list[Clip] = []
+
+    def counting(clip: Clip) -> Clip:
+        heard.append(clip)
+        return clip.replace(-clip.samples)
+
+    toys = write_detectors(tmp_path)
+    clips = [voice(0.5, seed=s) for s in range(70, 73)]
+    monkeypatch.setattr(enhanced, "enhancer", lambda name: counting)
+    enhanced._recent.clear()
+    for inside in ("tilt", "tilt@-1"):
+        score = enhanced.enhanced(f"wiener/{toys}:{inside}")
+        for _ in range(2):
+            score(clips)
+    assert len(heard) == 3
+    score([voice(0.1, seed=s) for s in range(200, 300)])
+    assert len(enhanced._recent) == 64
+    enhanced._recent.clear()
+
+
 def test_a_bad_reference_says_how_it_is_written() -> None:
     for bad in ("wiener", "wiener/", "/lfcc-gmm"):
         with pytest.raises((BadPlan, UnknownName), match=r"Known: |ENHANCER/DETECTOR"):

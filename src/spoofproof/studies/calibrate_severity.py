@@ -259,7 +259,16 @@ def _row(s: Search, f: Found, name: str, found: Calibration) -> tuple[Any, ...]:
     spec = registry.corruptions[s.axis.corruption]
     level = None if f.level is None else spec.show_level(f.level)
     shown = found.intervals.get(condition(s.axis, f.level)) if f.level is not None else None
-    return (s.axis.name, name, f.target, level, spec.unit if level else "", shown, f.evaluations, f.note)
+    return (
+        s.axis.name,
+        name,
+        f.target,
+        level,
+        spec.unit if level and not s.axis.kinds else "",
+        shown,
+        f.evaluations,
+        f.note,
+    )
 
 
 def _data(found: Calibration, detector: str, labels: Sequence[str]) -> dict[str, Any]:
@@ -409,5 +418,7 @@ def _place(s: Search, level: float) -> float:
 
 def _x_title(s: Search) -> str:
     unit = registry.corruptions[s.axis.corruption].unit
+    if s.axis.kinds:
+        return "kind, as listed from 0"
     logarithmic = s.axis.ratio or (s.axis.steps and max(s.axis.steps) > 200)
     return f"log10 of {unit}" if logarithmic else unit
