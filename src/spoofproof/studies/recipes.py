@@ -17,7 +17,7 @@ from ..errors import BadPlan
 from ..scores import write_json
 from ..train.recipe import GMM, Recipe
 from ..train.recipe import family as family
-from .common import Tell
+from .common import Tell, quiet
 
 Table = dict[str, Any]
 _LIVE = ("rawboost", "bandwidth", "noise")
@@ -107,7 +107,13 @@ def train_all(jobs: Sequence[Training], workers: int, tell: Tell) -> dict[tuple[
     tell(done, len(jobs), "trainings")
     if workers <= 1 or len(waiting) <= 1:
         for job in waiting:
-            train_one(job)
+
+            def inside(
+                step: int, steps: int, text: str = "", name: str = job.name, before: int = done
+            ) -> None:
+                tell(before, len(jobs), f"{name}: {step} of {steps} {text}")
+
+            train_one(job, inside)
             done += 1
             tell(done, len(jobs), f"trained {job.name}")
     else:
@@ -119,7 +125,7 @@ def train_all(jobs: Sequence[Training], workers: int, tell: Tell) -> dict[tuple[
     return found
 
 
-def train_one(job: Training) -> None:
+def train_one(job: Training, tell: Tell = quiet) -> None:
     """One training from its recipe to its weights, and the file that says that it is done."""
     from ..train import run
 
@@ -127,7 +133,7 @@ def train_one(job: Training) -> None:
     if not recipe.exists():
         with whole_file(recipe) as file:
             file.write(job.text.encode())
-    weights = run(recipe, None, job.done.parent)
+    weights = run(recipe, None, job.done.parent, tell)
     detector = str(tomllib.loads(job.text)["detector"])
     write_json(job.done, {"detector": detector, "weights": weights.name})
 
@@ -137,7 +143,8 @@ def _pool(jobs: Sequence[Training], workers: int, done: int, total: int, tell: T
     try:
         waiting: dict[Future[None], Training] = {pool.submit(train_one, job): job for job in jobs}
         while waiting:
-            finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
+            finished, _ = wait(waiting, timeout=2, return_when=FIRST_COMPLETED)
+            tell(done, total, "training " + ", ".join(job.name for f, job in waiting.items() if f.running()))
             for future in finished:
                 future.result()
                 done += 1
