@@ -315,7 +315,6 @@ def test_onnx_gives_torchs_log_odds(torch: object, tmp_path: Path, monkeypatch: 
 @pytest.mark.torch
 def test_max_feature_map_takes_the_larger_half(torch: object) -> None:
     import torch as t
-
     from spoofproof.train.lcnn import Mfm
 
     x = t.randn(2, 6, 3, 4, generator=t.Generator().manual_seed(0))

@@ -166,13 +166,16 @@ def report(
     out: Annotated[Path | None, typer.Option(help="Where the report goes. Default: the run folder.")] = None,
     reference: Reference = "",
     resamples: Resamples = 1000,
+    without_contaminated: Annotated[
+        bool, typer.Option(help="Leave out trials that a detector's card lists as met in training.")
+    ] = False,
     min_coverage: MinCoverage = 0.0,
 ) -> None:
     """Re-table, re-plot and re-test a run from its cells alone: no audio and no model is needed."""
     from ..scores import ScoreTable
 
     table = ScoreTable.read(run)
-    _report(table, run, out or run, reference=reference, resamples=resamples)
+    _report(table, run, out or run, reference=reference, resamples=resamples, without=without_contaminated)
     _check_coverage(table, min_coverage)
 
 
@@ -307,12 +310,20 @@ def _audit(trials: Sequence[Trial], update: Callable[..., None], seed: int) -> d
     return dict(look(trials, progress=update, sample=2000, seed=seed).to_dict())
 
 
-def _report(table: ScoreTable, run: Path, folder: Path, *, reference: str, resamples: int) -> None:
+def _report(
+    table: ScoreTable, run: Path, folder: Path, *, reference: str, resamples: int, without: bool = False
+) -> None:
     from .. import report as rendering
     from ..results import evaluate
 
     with bar("report", "cells") as update:
-        results = evaluate(table, resamples=resamples, reference=reference or None, progress=update)
+        results = evaluate(
+            table,
+            resamples=resamples,
+            reference=reference or None,
+            without_contaminated=without,
+            progress=update,
+        )
         written = rendering.write(results, table, folder, run=run)
     rendering.terminal(results, console())
     pages = [path for path in written if path.suffix == ".html"]

@@ -24,7 +24,8 @@ from .device import device_of, settle
 from .export import export
 from .judge import Judged, judge, separation
 from .loop import learn
-from .recipe import GMM, Recipe
+from .mixtures import TABLES
+from .recipe import Recipe
 from .run import Course, Made
 from .state import State, load_weights
 
@@ -38,7 +39,7 @@ LIMITS = (
 def checked(recipe: Recipe) -> torch.nn.Module:
     """The untrained network that a recipe names. Raises UnknownName, BadPlan for a setting that it does not have."""
     if recipe.architecture not in nets.NETWORKS:
-        raise UnknownName.among("trainable detector", recipe.architecture, [GMM, *nets.NETWORKS])
+        raise UnknownName.among("trainable detector", recipe.architecture, [*TABLES, *nets.NETWORKS])
     torch.manual_seed(int(stream(recipe.seed, "weights").integers(2**62)))
     network: torch.nn.Module = nets.build(recipe.architecture, **recipe.settings)
     return network
