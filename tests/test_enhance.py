@@ -230,3 +230,12 @@ def test_what_is_inside_is_part_of_the_identity(tmp_path: Path) -> None:
     file.write_text(file.read_text() + "\n# another version\n")
     assert bench.identity(reference)["identity"] != before
     assert "enhanced" in registry.detectors.names()
+
+
+def test_a_detector_behind_an_enhancer_has_met_what_the_detector_met() -> None:
+    plain = bench.identity("lfcc-gmm")["card"]["contamination"]
+    assert plain and bench.identity("enhanced@none/lfcc-gmm")["card"]["contamination"] == plain
+    assert (
+        "contamination" not in bench.identity("enhanced@none/spectral-tilt")["card"]
+        or not (bench.identity("enhanced@none/spectral-tilt")["card"]["contamination"])
+    )

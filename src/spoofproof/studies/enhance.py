@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -86,6 +87,7 @@ def study_enhance(
     grid = common.grid_of(table, resamples=count)
     found = _Found(grid, tuple(detectors), tuple(names), common.usable(grid, references, spelled))
     page = _page(found, common.corpus_words(table), absent, out)
+    page = replace(page, cautions=(*common.met_words(table, grid), *page.cautions))
     write_page(page, out)
     return page
 

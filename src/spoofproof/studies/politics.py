@@ -161,7 +161,7 @@ def study_politics(
         tell=tell,
         corpus=corpus,
     )
-    grid = common.grid_of(table, resamples=count)
+    grid = common.grid_of(table, resamples=count, met=True)
     page = _page(grid, table, material, out)
     write_page(page, out)
     return page

@@ -15,7 +15,8 @@ from typing import Any
 from ..audio import whole_file
 from ..errors import BadPlan
 from ..scores import write_json
-from ..train.recipe import GMM, Recipe
+from ..train.mixtures import GMM, TABLES
+from ..train.recipe import Recipe
 from ..train.recipe import family as family
 from .common import Tell, quiet
 
@@ -67,7 +68,7 @@ def variant(
     augment["held_out"] = sorted({name for c in held_out for name in family(c)})
     augment["conditions"] = list(seen) if augmented else []
     augment["copies"] = max(2, int(augment.get("copies", 4))) if augmented else 1
-    if table.get("detector") != GMM:
+    if table.get("detector") not in TABLES:
         table["live"] = {**table.get("live", {}), **dict.fromkeys(_LIVE, 0.0)}
         table["select"] = {**table.get("select", {}), "conditions": []}
         if not augmented:
@@ -75,7 +76,7 @@ def variant(
         if quick:
             o = table.setdefault("optimiser", {})
             o["epochs"] = max(1, int(o.get("epochs", 20)) // 10)
-    elif quick:
+    elif quick and table["detector"] == GMM:
         model = table.setdefault("model", {})
         model["components"], model["iterations"] = 8, 3
     return table

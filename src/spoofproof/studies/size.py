@@ -7,7 +7,7 @@ import math
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -120,6 +120,7 @@ def study_size(
     grid = common.grid_of(table, resamples=count)
     found = [Member(name, d, *sizes[d], cost[d]) for name, of in families.items() for d in of]
     page = _page(grid, found, common.usable(grid, members, spelled), common.corpus_words(table), out)
+    page = replace(page, cautions=(*common.met_words(table, grid), *page.cautions))
     write_page(page, out)
     return page
 
