@@ -259,7 +259,16 @@ def _row(s: Search, f: Found, name: str, found: Calibration) -> tuple[Any, ...]:
     spec = registry.corruptions[s.axis.corruption]
     level = None if f.level is None else spec.show_level(f.level)
     shown = found.intervals.get(condition(s.axis, f.level)) if f.level is not None else None
-    return (s.axis.name, name, f.target, level, spec.unit if level else "", shown, f.evaluations, f.note)
+    return (
+        s.axis.name,
+        name,
+        f.target,
+        level,
+        spec.unit if level and not s.axis.kinds else "",
+        shown,
+        f.evaluations,
+        f.note,
+    )
 
 
 def _data(found: Calibration, detector: str, labels: Sequence[str]) -> dict[str, Any]:
@@ -323,23 +332,24 @@ def _page(
     relative: bool,
     note: str,
 ) -> Page:
+    name = common.label(detector)
     hit = sum(
         f.level is not None and abs(f.accuracy - f.target) <= REACHED for s in found.searches for f in s.found
     )
     unsteady = [s.axis.name for s in found.searches if not s.monotone]
     findings = [
         f"{hit} of {len(rows)} levels were found within two points of their target; the others say what stands in the way.",
-        f"On clean audio {detector} decides {Column('', 'share').say(found.clean)} rightly (mean of both classes).",
+        f"On clean audio {name} decides {Column('', 'share').say(found.clean)} rightly (mean of both classes).",
     ]
     if unsteady:
         findings.append(
             f"Not monotone: under {', '.join(unsteady)} accuracy rises again with severity; the mildest crossing counts."
         )
     cautions = [
-        f"A severity is one of {detector}: another detector may find the same level mild or severe. That is what it is for.",
-        f"Do not report {detector}'s accuracy at these levels as a finding: they were chosen to give it.",
+        f"A severity is one of {name}: another detector may find the same level mild or severe. That is what it is for.",
+        f"Do not report {name}'s accuracy at these levels as a finding: they were chosen to give it.",
         "Levels carry the uncertainty of the accuracies: see the intervals, clustered by speaker and attack.",
-        *(f"{name} was not searched: {why}" for name, why in found.skipped.items()),
+        *(f"{other} was not searched: {why}" for other, why in found.skipped.items()),
     ]
     table = Table(
         "levels",
@@ -355,13 +365,14 @@ def _page(
         Figure(
             s.axis.name,
             curves([_curve(s)], targets=[t for t in found.targets if t > CHANCE], x_title=_x_title(s)),
+            small=True,
         )
         for s in found.searches
         if len(s.known) > 1
     )
     return Page(
         study="severity",
-        title=f"How severe must each corruption be for {detector} to fall to {', '.join(f'{100 * t:.0f} %' for t in found.targets)}?",
+        title=f"How severe must each corruption be for {name} to fall to {', '.join(f'{100 * t:.0f} %' for t in found.targets)}?",
         lead="Levels of unlike corruptions are made comparable by what they do to one reference detector at the threshold that a user would have frozen on clean development audio.",
         findings=tuple(findings),
         cautions=tuple(cautions),
@@ -407,5 +418,7 @@ def _place(s: Search, level: float) -> float:
 
 def _x_title(s: Search) -> str:
     unit = registry.corruptions[s.axis.corruption].unit
+    if s.axis.kinds:
+        return "kind, as listed from 0"
     logarithmic = s.axis.ratio or (s.axis.steps and max(s.axis.steps) > 200)
     return f"log10 of {unit}" if logarithmic else unit

@@ -161,7 +161,7 @@ def study_politics(
         tell=tell,
         corpus=corpus,
     )
-    grid = common.grid_of(table, resamples=count)
+    grid = common.grid_of(table, resamples=count, met=True)
     page = _page(grid, table, material, out)
     write_page(page, out)
     return page
@@ -245,7 +245,7 @@ def _met_words(table: ScoreTable) -> list[str]:
             parts.append(f"copies by {', '.join(vocoders)}")
         if parts:
             said.append(
-                f"{detector} met in training {' and '.join(parts)}: what it shows on these is no evidence for new ones."
+                f"{common.label(detector)} met in training {' and '.join(parts)}: what it shows on these is no evidence for new ones."
             )
     return said
 
@@ -265,16 +265,16 @@ def _findings(
         worst = max(chains, key=lambda c: _first(grid, d, c, MISS))
         passed = max(chains, key=lambda c: _first(grid, d, c, FALSE_ALARM))
         said.append(
-            f"{d}: EER {share.say(grid.estimate(clean[EER]))} on the clips as they are. At the frozen threshold "
+            f"{common.label(d)}: EER {share.say(grid.estimate(clean[EER]))} on the clips as they are. At the frozen threshold "
             f"{share.say(float(clean[MISS][0]))} of the real recordings are accused and {share.say(float(clean[FALSE_ALARM][0]))} of the fakes pass; "
             f"most are accused when {chain_name(worst)} ({share.say(_first(grid, d, worst, MISS))}), most pass when {chain_name(passed)} ({share.say(_first(grid, d, passed, FALSE_ALARM))})."
         )
         shown = [c for c in chains[1:] if (d, c) in tested and tested[d, c].shown]
         if shown:
             parts = (f"{chain_name(c)} ({points.say(tested[d, c].difference)})" for c in shown)
-            said.append(f"{d}: a change of EER against clean is shown for {'; '.join(parts)}.")
+            said.append(f"{common.label(d)}: a change of EER against clean is shown for {'; '.join(parts)}.")
         else:
-            said.append(f"{d}: no chain is shown to change its EER, with so few speakers.")
+            said.append(f"{common.label(d)}: no chain is shown to change its EER, with so few speakers.")
     return said
 
 
@@ -286,7 +286,7 @@ def _first(grid: Grid, detector: str, condition: str, metric: str) -> float:
 def _picture(grid: Grid, detectors: Sequence[str], chains: Sequence[str]) -> Figure:
     rows = []
     for i, d in enumerate(detectors):
-        rows.append(Row(d, head=True))
+        rows.append(Row(common.label(d), head=True))
         for c in chains:
             values = grid.values(d, c)
             rows.append(Row(chain_name(c), None if values is None else grid.estimate(values[EER]), i))
