@@ -12,7 +12,6 @@ import torch
 
 from .. import nets
 from ..calibrate import Calibration, fit
-from ..errors import UnknownName
 from ..metrics.llr import cllr
 from ..shipped import sha256
 from ..streams import stream

@@ -223,6 +223,7 @@ class Recipe:
             tables.refuse_unknown(table, (*shared, *mine), f"recipe {name}")
             table = {mine.get(key, key): value for key, value in table.items()}
         else:
+            _check_name(table)
             own = ("initial", "window", "live", "sampling", "network", "optimiser", "select", "run")
             tables.refuse_unknown(table, (*shared, *own), f"recipe {name}")
         recipe = tables.build(cls, {**table, "text": text}, f"recipe {name}")
@@ -245,6 +246,18 @@ class Recipe:
 def family(condition: str) -> set[str]:
     """The corruptions in a condition's chain, by name."""
     return {spec.name for spec, _ in steps(condition)}
+
+
+def _check_name(table: Mapping[str, Any]) -> None:
+    """Raises UnknownName for a detector that is no network; without torch nobody can tell, and ``run`` says so."""
+    try:
+        from ..nets import NETWORKS
+    except ImportError:
+        return
+    network = table.get("network", {})
+    name = network.get("name", table.get("detector")) if isinstance(network, dict) else table.get("detector")
+    if name not in NETWORKS:
+        raise UnknownName.among("trainable detector", str(name), [GMM, *NETWORKS])
 
 
 def _check_augment(recipe: Recipe, name: str) -> None:
