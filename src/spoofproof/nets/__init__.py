@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import inspect
 from collections.abc import Callable
+from functools import partial
 from typing import Any
 
 from torch import nn
@@ -19,6 +20,7 @@ from .lfcc_lcnn import lfcc_lcnn
 from .rawgat_st import rawgat_st
 from .rawnet2 import rawnet2
 from .spec_resnet import spec_resnet
+from .spectttra import SLICES, spectttra
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "aasist": aasist,
@@ -27,6 +29,7 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "rawnet2": rawnet2,
     "spec-resnet": spec_resnet,
     "lfcc-lcnn": lfcc_lcnn,
+    **{f"spectttra-{variant}": partial(spectttra, variant) for variant in SLICES},
 }
 
 __all__ = ["NETWORKS", "Detector", "build"]
