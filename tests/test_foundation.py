@@ -416,7 +416,7 @@ def test_a_vector_that_some_published_files_lack_is_not_needed(shelf: Path, tmp_
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_backbone_without_a_trained_head_never_scores(name: str, shelf: Path) -> None:
-    with pytest.raises(MissingPart, match="without a trained head.*spoofproof train"):
+    with pytest.raises(MissingPart, match=r"without a trained head.*spoofproof train"):
         detector(shelf / name, name)
 
 
@@ -521,10 +521,10 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_hub_that_is_not_asked_or_does_not_answer_is_a_sentence(
     hub: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(MissingPart, match="cache does not hold it.*SPOOFPROOF_ALLOW_DOWNLOAD=1"):
+    with pytest.raises(MissingPart, match=r"cache does not hold it.*SPOOFPROOF_ALLOW_DOWNLOAD=1"):
         registry.detectors["hubert"].make("facebook/hubert-large-ls960-ft")
     monkeypatch.setenv(backbones.DOWNLOAD, "1")
-    with pytest.raises(MissingPart, match="cannot fetch facebook/hubert.*Check the name and the network"):
+    with pytest.raises(MissingPart, match=r"cannot fetch facebook/hubert.*Check the name and the network"):
         registry.detectors["hubert"].make("facebook/hubert-large-ls960-ft")
 
 

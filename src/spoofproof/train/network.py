@@ -23,7 +23,6 @@ from .device import device_of, settle
 from .export import export
 from .judge import Judged, judge, separation
 from .loop import learn
-from .mixtures import TABLES
 from .recipe import Recipe
 from .run import Course, Made
 from .state import State, load_weights
@@ -36,9 +35,7 @@ LIMITS = (
 
 
 def checked(recipe: Recipe) -> torch.nn.Module:
-    """The untrained network that a recipe names. Raises UnknownName, BadPlan for a setting that it does not have."""
-    if recipe.architecture not in nets.NETWORKS:
-        raise UnknownName.among("trainable detector", recipe.architecture, [*TABLES, *nets.NETWORKS])
+    """The untrained network that a recipe names. Raises BadPlan for a setting that it does not have."""
     torch.manual_seed(int(stream(recipe.seed, "weights").integers(2**62)))
     network: torch.nn.Module = nets.build(recipe.architecture, **recipe.settings)
     return network

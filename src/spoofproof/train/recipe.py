@@ -257,7 +257,7 @@ def _check_name(table: Mapping[str, Any]) -> None:
     network = table.get("network", {})
     name = network.get("name", table.get("detector")) if isinstance(network, dict) else table.get("detector")
     if name not in NETWORKS:
-        raise UnknownName.among("trainable detector", str(name), [GMM, *NETWORKS])
+        raise UnknownName.among("trainable detector", str(name), [*TABLES, *NETWORKS])
 
 
 def _check_augment(recipe: Recipe, name: str) -> None:
