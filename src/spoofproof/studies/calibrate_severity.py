@@ -232,7 +232,7 @@ def _specs(names: Sequence[str]) -> tuple[dict[str, CorruptionSpec], dict[str, s
 
 def label(i: int, targets: Sequence[float]) -> str:
     """low, medium, high for three targets; else the target itself."""
-    return NAMES[i] if len(targets) == len(NAMES) else f"at-{100 * targets[i]:g}"
+    return NAMES[i] if len(targets) == len(NAMES) else f"at-{100 * targets[i]:.3g}"
 
 
 def _write(
