@@ -3,6 +3,6 @@
 A detector of one's own needs nothing from here: see docs/detectors.md.
 """
 
-from . import controls, lfcc_gmm, lfcc_lcnn
+from . import controls, enhanced, fusion, gmm_ubm, lfcc_gmm, lfcc_lcnn, spectttra
 
-__all__ = ["controls", "lfcc_gmm", "lfcc_lcnn"]
+__all__ = ["controls", "enhanced", "fusion", "gmm_ubm", "lfcc_gmm", "lfcc_lcnn", "spectttra"]

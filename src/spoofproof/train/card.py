@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Any
 from .. import __version__
 from ..shipped import sha256
 from .data import Example, Parts
-from .recipe import GMM, Recipe
+from .mixtures import GMM, TABLES
+from .recipe import Recipe
 
 if TYPE_CHECKING:
     from .run import Made
@@ -37,11 +38,11 @@ def card_of(recipe: Recipe, file: str, parts: Parts, made: Made) -> dict[str, An
             "left_out": list(recipe.data.leave_out),
             **({"extra": list(recipe.data.extra)} if recipe.data.extra else {}),
         },
-        "contamination": sorted({e.trial.source for e in (*parts.train, *parts.dev)}),
+        "contamination": sorted({e.trial.source for e in (*parts.train, *parts.dev)} | {*made.heard}),
         "augmentation": list(recipe.augment.conditions),
         "held_out": list(recipe.augment.held_out),
         "copy_synthesis": list(recipe.augment.copy_synthesis),
-        **({} if recipe.detector == GMM else {"live": asdict(recipe.live)}),
+        **({} if recipe.detector in TABLES else {"live": asdict(recipe.live)}),
         "figures": figures,
         "model": made.facts,
         "licence": (

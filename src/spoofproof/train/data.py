@@ -22,7 +22,8 @@ from ..errors import BadCorpus, BadPlan, MissingPart, SpoofproofError
 from ..registry import read_corpus
 from ..streams import stream
 from ..types import LABELS, Clip, Trial
-from .recipe import GMM, Recipe
+from .mixtures import GMM
+from .recipe import Recipe
 
 Progress = Callable[..., None]
 Kind = Literal["bonafide", "made", "copied"]

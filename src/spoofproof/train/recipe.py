@@ -15,8 +15,8 @@
     [run]                            # where and how fast it runs; may be changed between a stop and going on
 
 The keys of each table are the fields of the dataclass of that name below. lfcc-gmm has [data], [augment], [features]
-and [model] only. There is no key that names an evaluation part: what a detector is measured on cannot be trained or
-selected on.
+and [model] only; for gmm-ubm and fusion see train.mixtures. There is no key that names an evaluation part: what a
+detector is measured on cannot be trained or selected on.
 """
 
 from __future__ import annotations
@@ -29,12 +29,13 @@ from typing import Any
 from .. import registry
 from ..audio import WINDOW_SAMPLES
 from ..corrupt import steps
+from ..detectors.cepstra import Front
 from ..detectors.features import Lfcc
 from ..detectors.prepare import RATE
 from ..errors import BadPlan, UnknownName
 from . import tables
+from .mixtures import GMM, TABLES, Autoencoder, Fused, Ubm
 
-GMM = "lfcc-gmm"
 OBJECTIVES = ("erm", "paired", "focal")
 
 
@@ -193,6 +194,10 @@ class Recipe:
     augment: Augment = field(default_factory=Augment)
     features: Lfcc = field(default_factory=Lfcc)
     gmm: Gmm = field(default_factory=Gmm)
+    front: Front = field(default_factory=Front)
+    ubm: Ubm = field(default_factory=Ubm)
+    encoder: Autoencoder = field(default_factory=Autoencoder)
+    fused: Fused = field(default_factory=Fused)
     live: Live = field(default_factory=Live)
     sampling: Sampling = field(default_factory=Sampling)
     network: Mapping[str, Any] = field(default_factory=dict)
@@ -212,16 +217,17 @@ class Recipe:
         """From TOML text. Raises BadPlan for unknown keys and wrong values, UnknownName for unknown names."""
         table = tables.parse(text, f"recipe {name}")
         shared = ("detector", "summary", "seed", "data", "augment")
-        if table.get("detector") == GMM:
-            tables.refuse_unknown(table, (*shared, "features", "model"), f"recipe {name}")
-            table["gmm"] = table.pop("model", {})
+        if table.get("detector") in TABLES:
+            mine = TABLES[table["detector"]]
+            tables.refuse_unknown(table, (*shared, *mine), f"recipe {name}")
+            table = {mine.get(key, key): value for key, value in table.items()}
         else:
             _check_name(table)
             own = ("initial", "window", "live", "sampling", "network", "optimiser", "select", "run")
             tables.refuse_unknown(table, (*shared, *own), f"recipe {name}")
         recipe = tables.build(cls, {**table, "text": text}, f"recipe {name}")
         _check_augment(recipe, name)
-        if recipe.detector != GMM:
+        if recipe.detector not in TABLES:
             _check_network(recipe, name)
         return recipe
 
@@ -250,7 +256,7 @@ def _check_name(table: Mapping[str, Any]) -> None:
     network = table.get("network", {})
     name = network.get("name", table.get("detector")) if isinstance(network, dict) else table.get("detector")
     if name not in NETWORKS:
-        raise UnknownName.among("trainable detector", str(name), [GMM, *NETWORKS])
+        raise UnknownName.among("trainable detector", str(name), [*TABLES, *NETWORKS])
 
 
 def _check_augment(recipe: Recipe, name: str) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import time
 from collections.abc import Callable
@@ -13,9 +14,15 @@ from ..audio import whole_file
 from ..errors import MissingPart, RunConflict
 from .card import card_of
 from .data import Parts, read
-from .recipe import GMM, Recipe, Run
+from .mixtures import FUSION, GMM, UBM
+from .recipe import Recipe, Run
 
 Log = Callable[..., None]
+_TRAINERS = {
+    GMM: (".gmm", "train_gmm"),
+    UBM: (".ubm", "train"),
+    FUSION: (".fuse", "train"),
+}  # without a network
 
 
 @dataclass(frozen=True)
@@ -31,12 +38,14 @@ class Course:
 
 @dataclass(frozen=True)
 class Made:
-    """What a trainer gives back. weights: the file, written. figures: by part. facts: of the model. limits: in words."""
+    """What a trainer gives back. weights: the file, written. figures: by part. facts: of the model. limits: in words.
+    heard: sources that the weights know besides those of the recipe's parts."""
 
     weights: Path
     figures: dict[str, Any]
     facts: dict[str, Any]
     limits: str
+    heard: tuple[str, ...] = ()
 
 
 def run(
@@ -75,10 +84,9 @@ def run(
 
 def trainer(recipe: Recipe) -> Callable[[Recipe, Parts, Course], Made]:
     """The function that trains what a recipe names. Raises MissingPart (torch), UnknownName, BadPlan (a setting)."""
-    if recipe.detector == GMM:
-        from .gmm import train_gmm
-
-        return train_gmm
+    if recipe.detector in _TRAINERS:
+        module, name = _TRAINERS[recipe.detector]
+        return getattr(importlib.import_module(module, __package__), name)  # type: ignore[no-any-return]
     try:
         import torch  # noqa: F401
     except ImportError:
