@@ -142,7 +142,9 @@ def test_a_run_leaves_weights_card_log_curves_and_a_checkpoint(whole: Path, corp
     assert card["live"]["rawboost"] == 0.2
     dev = card["figures"]["dev"]
     assert dev["trials"] == {"bonafide": 4, "spoof": 6}
-    assert 0 <= dev["clean"]["made"]["auroc"] <= 1 and "gaussian_noise@20" in dev and dev["cllr"] > 0
+    assert 0 <= dev["by"]["clean"]["made"]["auroc"] <= 1 and "gaussian_noise@20" in dev["by"]
+    for name in ("eer", "auroc", "cllr"):
+        assert dev[f"{name}_interval"][0] <= dev[name] <= dev[f"{name}_interval"][1]
     log = events(whole)
     assert [e["epoch"] for e in log if e["event"] == "epoch"] == [1, 2, 3]
     assert all(np.isfinite(e["loss"]) and 0 <= e["auroc"] <= 1 for e in log if e["event"] == "epoch")
@@ -297,7 +299,7 @@ def test_other_clips_or_another_recipe_in_the_same_folder_are_refused(corpus: Pa
         run(write(tmp_path, TEXT.replace("rate = 0.01", "rate = 0.02")), corpus, tmp_path / "run")
     lines = (corpus / "manifest.csv").read_text().splitlines()
     (corpus / "fewer.csv").write_text("\n".join(line for line in lines if "train4" not in line) + "\n")
-    with pytest.raises(RunConflict, match="clips, or their renderings"):
+    with pytest.raises(RunConflict, match="clips are not those"):
         run(write(tmp_path, TEXT), corpus / "fewer.csv", tmp_path / "run")
     (tmp_path / "run" / "state.pt").write_bytes(b"cut off")
     with pytest.raises(RunConflict, match="delete it to start anew"):
