@@ -8,7 +8,9 @@ from __future__ import annotations
 
 import hashlib
 import importlib.metadata
+import json
 import platform
+import shutil
 import subprocess
 import sys
 import time
@@ -26,8 +28,17 @@ from .corruptions import recordings
 from .errors import BadCorpus, RunConflict
 from .plan import Plan
 from .scale import do
-from .scores import ScoreTable, cell_path, condition_path, digest_of, read_record, write_json, write_trials
-from .types import LABELS, Ref, Trial
+from .scores import (
+    ScoreTable,
+    cell_path,
+    condition_path,
+    digest_of,
+    file_name,
+    read_record,
+    write_json,
+    write_trials,
+)
+from .types import LABELS, DetectorSpec, Ref, Trial
 
 FORMAT = 1
 _PACKAGES = (
@@ -44,7 +55,10 @@ _PACKAGES = (
 )
 _SPARE = 0.25  # seconds decoded beyond the longest need: no condition hears where the resampler's input ends
 _STALE = 3600.0  # seconds after which a half file is nobody's
-_FIXED = ("format", "seed", "window", "listen", "conditions", "recordings")
+_FIXED = ("format", "seed", "window", "listen", "conditions", "recordings", "heavy")
+_SPARED = (
+    "only heavy detectors are in this run, and its plan gives them no such level; --plan full runs everything"
+)
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,7 +81,8 @@ def run(
 ) -> ScoreTable:
     """Score every missing cell of ``plan`` over ``trials`` into the folder ``out`` and return the whole run.
 
-    corpus: free facts about the corpus for the record (name, audit, sources). workers: local processes.
+    corpus: free facts about the corpus for the record (name, audit, sources). workers: local processes. Detectors that
+    the plan calls heavy hear its sub-sample (``subsample``): the record names its trials and conditions.
     The run can be stopped at any moment, even with kill -9: at most the cells in flight are scored again, and the
     result is the same to the byte.
 
@@ -83,7 +98,7 @@ def run(
     else:
         write_trials(out / "trials.parquet", trials)
     write_json(out / "run.json", record)
-    jobs = _jobs(plan, tuple(trials), out, tuple(record["detectors"]))
+    jobs = _jobs(plan, tuple(trials), out, record)
     total = sum(len(job.trials) for job in jobs)
     count = 0
     current = ""
@@ -126,29 +141,36 @@ def check_trials(trials: Sequence[Trial]) -> None:
             )
 
 
-def _jobs(plan: Plan, trials: tuple[Trial, ...], out: Path, detectors: tuple[str, ...]) -> list[Job]:
+def _jobs(plan: Plan, trials: tuple[Trial, ...], out: Path, record: Mapping[str, Any]) -> list[Job]:
     """What is missing, in the plan's order. Conditions that cannot run here are written down as not run."""
     window = plan.samples / plan.rate
     seconds = max(seconds_needed(condition, window) for condition in plan.conditions) + _SPARE
+    heavy = tuple(d for d, known in record["detectors"].items() if known.get("heavy"))
+    part = record.get("heavy") or {"conditions": [], "trials": []}
+    sample = frozenset(part["trials"])
     jobs = []
     for condition in plan.conditions:
-        why = missing_for(condition)
-        missing = tuple(d for d in detectors if not cell_path(out, d, condition).exists())
+        hear = [d for d in record["detectors"] if d not in heavy or condition in part["conditions"]]
+        why = missing_for(condition) if hear else _SPARED
+        missing = tuple(d for d in hear if not cell_path(out, d, condition).exists())
         facts = condition_path(out, condition)
-        if why and len(missing) == len(detectors):
+        if why and len(missing) == len(hear):
             write_json(facts, describe(condition) | {"status": "not run", "why": why})
         if why or not missing:
             continue
-        if len(missing) == len(detectors):
-            facts.unlink(
-                missing_ok=True
-            )  # of an earlier attempt: written again, from the same audio, with the cells
+        light = [d for d in hear if d not in heavy]
+        if set(light or hear) <= set(missing):
+            _forget(out, condition)
         jobs.append(
             Job(
                 run=out,
                 condition=condition,
                 detectors=missing,
-                trials=condition_trials(condition, trials),
+                trials=tuple(
+                    trial
+                    for trial in condition_trials(condition, trials)
+                    if trial.id in sample or set(light) & set(missing) or (light and not facts.exists())
+                ),
                 seconds=seconds,
                 seed=plan.seed,
                 rate=plan.rate,
@@ -156,9 +178,18 @@ def _jobs(plan: Plan, trials: tuple[Trial, ...], out: Path, detectors: tuple[str
                 pad=plan.pad,
                 measured=plan.measured,
                 listen=plan.listen,
+                heavy=tuple(d for d in missing if d in heavy),
+                sample=sample,
             )
         )
     return jobs
+
+
+def _forget(out: Path, condition: str) -> None:
+    """Drop what an earlier attempt, or a run of heavy detectors alone, wrote of a condition: it is written again, from
+    all that is heard now, with the cells."""
+    condition_path(out, condition).unlink(missing_ok=True)
+    shutil.rmtree(out / "samples" / file_name(condition), ignore_errors=True)
 
 
 def _sweep(out: Path) -> None:
@@ -179,7 +210,8 @@ def _record(plan: Plan, trials: Sequence[Trial], corpus: Mapping[str, Any]) -> d
         "listen": {"measured": plan.measured, "samples": plan.listen},
         "conditions": list(plan.conditions),
         "recordings": recordings.in_use(),
-        "detectors": {text: _identity(text) for text in plan.detectors},
+        "heavy": _heavy(plan, trials),
+        "detectors": {text: identity(text) | _cost(text, plan) for text in plan.detectors},
         "corpus": {
             **corpus,
             "digest": digest_of(trials),
@@ -214,6 +246,11 @@ def _continued(out: Path, new: dict[str, Any]) -> dict[str, Any]:
         for text, identity in new["detectors"].items()
         if text in known and known[text]["identity"] != identity["identity"]
     ]
+    differ += [
+        f"what the detector {text} hears (its declared cost changed)"
+        for text, new_one in new["detectors"].items()
+        if text in known and bool(known[text].get("heavy")) != new_one["heavy"]
+    ]
     if differ:
         raise RunConflict(
             f"{out} holds another experiment ({old.get('plan', '?')} of {old.get('made', {}).get('at', '?')}): different "
@@ -222,17 +259,53 @@ def _continued(out: Path, new: dict[str, Any]) -> dict[str, Any]:
     return {**old, "detectors": {**known, **{k: v for k, v in new["detectors"].items() if k not in known}}}
 
 
-def _identity(text: str) -> dict[str, Any]:
+def _heavy(plan: Plan, trials: Sequence[Trial]) -> dict[str, Any] | None:
+    """The sub-sample as it is declared, and what it comes to for this run; None where the plan has none."""
+    if plan.heavy is None:
+        return None
+    return plan.heavy.as_dict() | {
+        "conditions": list(plan.heavy.conditions(plan.conditions)),
+        "trials": list(plan.heavy.trials(trials, plan.seed)),
+    }
+
+
+def _cost(text: str, plan: Plan) -> dict[str, Any]:
+    spec = registry.detectors[Ref.parse(text).name]
+    return {"cost": spec.cost, "heavy": plan.heavy is not None and plan.heavy.covers(text)}
+
+
+def identity(text: str) -> dict[str, Any]:
     """What a detector is: its summary and card, and a hash over the files that make it."""
     ref = Ref.parse(text)
     spec = registry.detectors[ref.name]
-    card = dict(spec.card())
+    card = _card(ref, spec)
     digest = hashlib.sha256(text.encode())
     for part in (ref.arg, ref.name.rpartition(":")[0]):
         if part and Path(part).expanduser().is_file():
             digest.update(Path(part).expanduser().read_bytes())
     digest.update(str(card.get("weights", "")).encode())
+    inside = [identity(text) for text in spec.wraps(ref.arg)] if ref.arg else []
+    for one in inside:
+        digest.update(one["identity"].encode())
+    if lists := [one["card"]["contamination"] for one in inside if "contamination" in one["card"]]:
+        card["contamination"] = sorted(
+            {name for met in lists for name in met}
+        )  # a wrapper has met what is in it
     return {"summary": spec.summary, "card": card, "identity": digest.hexdigest()}
+
+
+def _card(ref: Ref, spec: DetectorSpec) -> dict[str, Any]:
+    """The card of what is run. Weights from a file of one's own are not the shipped ones: theirs is the card beside them,
+    where it names their SHA-256, and otherwise there is none."""
+    weights = Path(ref.arg).expanduser()
+    if not ref.arg or not weights.is_file():
+        return dict(spec.card())
+    try:
+        card = json.loads(weights.with_suffix(".json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    same = isinstance(card, dict) and card.get("weights") == hashlib.sha256(weights.read_bytes()).hexdigest()
+    return card if same else {}
 
 
 def _version(package: str) -> str:

@@ -36,7 +36,8 @@ class Job:
     """A condition to be heard by ``detectors``. The trials are the condition's, in the run's order.
 
     seconds: how much of a file is decoded, the same for all conditions of a plan, so that what a clip sounds like
-    does not depend on which condition asked for it first.
+    does not depend on which condition asked for it first. heavy: those of ``detectors`` that hear only the trials whose
+    ids are in ``sample``; their cells hold these alone.
     """
 
     run: Path
@@ -50,6 +51,12 @@ class Job:
     pad: Pad
     measured: int
     listen: int
+    heavy: tuple[str, ...] = ()
+    sample: frozenset[str] = frozenset()
+
+    def hears(self, detector: str, trial: Trial) -> bool:
+        """Whether a detector of the job hears a trial of it."""
+        return detector not in self.heavy or trial.id in self.sample
 
 
 def fill(job: Job, tick: Tick = lambda n: None) -> None:
@@ -67,14 +74,16 @@ def fill(job: Job, tick: Tick = lambda n: None) -> None:
         heard = [_hear(job, trial) for trial in batch]
         for trial, one in zip(batch, heard, strict=True):
             facts.note(trial, one)
-        good = [one.window for one in heard if isinstance(one, Heard)]
         for text, spec, detector in ears:
-            scored = iter(_score(text, spec, detector, good))
-            table[text] += [next(scored) if isinstance(one, Heard) else (np.nan, one) for one in heard]
+            mine = [one for trial, one in zip(batch, heard, strict=True) if job.hears(text, trial)]
+            scored = iter(
+                _score(text, spec, detector, [one.window for one in mine if isinstance(one, Heard)])
+            )
+            table[text] += [next(scored) if isinstance(one, Heard) else (np.nan, one) for one in mine]
         tick(len(batch))
     facts.write()
-    ids = tuple(trial.id for trial in job.trials)
     for text, rows in table.items():
+        ids = tuple(trial.id for trial in job.trials if job.hears(text, trial))
         scores = np.array([score for score, _ in rows], dtype=np.float64)
         write_cell(
             cell_path(job.run, text, job.condition), Cell(ids, scores, tuple(status for _, status in rows))

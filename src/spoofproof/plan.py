@@ -13,13 +13,19 @@ Plans live in ``plans/*.toml`` beside this file, or in a TOML file of one's own:
     [listen]
     measured = 8                     # trials on which effective level and distortion are measured
     samples = 1                      # clips of each class kept to listen to
+    [heavy]                          # left out: every detector hears everything
+    above = 20                       # ms a clip on a core: what declares more hears a part only, the same for all of them
+    eval = 6                         # trials of each class
+    dev = 16
+    levels = ["middle", "severest"]  # or "mildest": of each corruption
+    controls = ["identity"]
 """
 
 from __future__ import annotations
 
 import tomllib
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import dataclass, fields, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any, get_args
@@ -28,11 +34,21 @@ from . import registry
 from .audio import WINDOW_SAMPLES, Pad
 from .corrupt import steps
 from .errors import BadPlan, UnknownName, did_you_mean
+from .subsample import Heavy
 from .types import CLEAN, Condition, Ref
 
-_KEYS = {"summary": str, "seed": int, "detectors": list, "conditions": list, "window": dict, "listen": dict}
+_KEYS = {
+    "summary": str,
+    "seed": int,
+    "detectors": list,
+    "conditions": list,
+    "window": dict,
+    "listen": dict,
+    "heavy": dict,
+}
 _WINDOW = {"rate": int, "samples": int, "pad": str}
 _LISTEN = {"measured": int, "samples": int}
+_HEAVY = {"above": int, "eval": int, "dev": int, "levels": list, "controls": list}
 
 
 @dataclass(frozen=True, slots=True)
@@ -40,7 +56,8 @@ class Plan:
     """An evaluation protocol. ``conditions`` are spelled out: no ``@*`` is left, "clean" is always the first.
 
     rate in Hz and samples give the scoring window; pad says what a shorter clip gets. measured: trials whose
-    effective level is measured; listen: clips of each class kept to listen to, for each condition.
+    effective level is measured; listen: clips of each class kept to listen to, for each condition. heavy: what costly
+    detectors hear, None: everything.
     """
 
     name: str
@@ -53,6 +70,7 @@ class Plan:
     pad: Pad = "repeat"
     measured: int = 8
     listen: int = 1
+    heavy: Heavy | None = None
 
     @classmethod
     def load(cls, name: str) -> Plan:
@@ -93,6 +111,7 @@ class Plan:
             pad=window.get("pad", "repeat"),
             measured=listen.get("measured", 8),
             listen=listen.get("samples", 1),
+            heavy=_heavy(table["heavy"], f"[heavy] of plan {name!r}") if "heavy" in table else None,
         )
 
     @classmethod
@@ -127,14 +146,14 @@ class Plan:
 
     def with_(self, **changes: Any) -> Plan:
         """The same plan with other settings, checked again."""
-        fields = asdict(replace(self, **changes))
-        return Plan.make(**fields)
+        changed = replace(self, **changes)
+        return Plan.make(**{field.name: getattr(changed, field.name) for field in fields(changed)})
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for the run's record."""
-        return {
-            key: list(value) if isinstance(value, tuple) else value for key, value in asdict(self).items()
-        }
+        values = {field.name: getattr(self, field.name) for field in fields(self)}
+        plain = {key: list(value) if isinstance(value, tuple) else value for key, value in values.items()}
+        return plain | {"heavy": self.heavy.as_dict() if self.heavy else None}
 
 
 def expand(text: str) -> list[str]:
@@ -171,6 +190,18 @@ def plan_names() -> list[str]:
 
 def _folder() -> Any:
     return resources.files("spoofproof") / "plans"
+
+
+def _heavy(table: Mapping[str, Any], where: str) -> Heavy:
+    _check(table, _HEAVY, where)
+    missing = [key for key in ("above", "eval", "dev", "levels") if key not in table]
+    if missing:
+        raise BadPlan(f"{where} lacks {', '.join(missing)}")
+    for key in ("levels", "controls"):
+        if not all(isinstance(item, str) for item in table.get(key, [])):
+            raise BadPlan(f"{key} in {where} is a list of texts")
+    lists = {key: tuple(table[key]) for key in ("levels", "controls") if key in table}
+    return Heavy(**{**table, **lists})
 
 
 def _check(table: Mapping[str, Any], keys: Mapping[str, type], where: str) -> None:

@@ -162,11 +162,19 @@ def detector(
     seconds: float | None = None,
     batch: int = 16,
     card: Callable[[], Mapping[str, object]] = dict,
+    cost: float = 0.0,
+    wraps: Callable[[str], Sequence[str]] = lambda argument: (),
 ) -> Callable[[F], F]:
-    """Register a factory ``make(argument="…") -> Detector``: name and default argument are the function's own."""
+    """Register a factory ``make(argument="…") -> Detector``: name and default argument are the function's own.
+
+    The fields are those of DetectorSpec. Raises SpoofproofError for a cost that is no number of milliseconds.
+    """
+    if not 0 <= cost < float("inf"):
+        raise SpoofproofError(f"the cost of a detector is in ms a clip on one core, at least 0; got {cost}")
 
     def register(make: F) -> F:
-        spec = DetectorSpec(name or _name_of(make), make, rate, _first_sentence(make), seconds, batch, card)
+        summary = _first_sentence(make)
+        spec = DetectorSpec(name or _name_of(make), make, rate, summary, seconds, batch, card, cost, wraps)
         detectors.add(spec, _home_of(make))
         return make
 

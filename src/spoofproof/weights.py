@@ -30,6 +30,13 @@ class Weights:
 
 
 SETS: Mapping[str, Weights] = {
+    "dtln": Weights(
+        "SPOOFPROOF_DTLN",
+        {
+            "model_1.onnx": "22b91cae3855e5a0620e66a917ca6c82c58db0e842c770f58d86751c5e8d4ae3",
+            "model_2.onnx": "e20c92f9233fccf29cddf86970d0d0161a03aebccc26d6f4d5639c4d5ec2e639",
+        },
+    ),
     "lyra": Weights(
         "SPOOFPROOF_LYRA",
         {
@@ -37,7 +44,7 @@ SETS: Mapping[str, Weights] = {
             "quantizer.tflite": "841ee05989687d32d1f616a8ad1419fc7eda37599d3c05c7cf5a0d60ccf8ac5c",
             "lyragan.tflite": "50e7839cda4f30599a3a34cfaddcd9c98449b049eee884e1a74295780448ad06",
         },
-    )
+    ),
 }
 
 

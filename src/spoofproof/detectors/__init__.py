@@ -3,6 +3,16 @@
 A detector of one's own needs nothing from here: see docs/detectors.md.
 """
 
-from . import controls, foundation, lfcc_gmm, lfcc_lcnn
+from . import controls, enhanced, foundation, fusion, gmm_ubm, lfcc_gmm, lfcc_lcnn, spectttra, texture
 
-__all__ = ["controls", "foundation", "lfcc_gmm", "lfcc_lcnn"]
+__all__ = [
+    "controls",
+    "enhanced",
+    "foundation",
+    "fusion",
+    "gmm_ubm",
+    "lfcc_gmm",
+    "lfcc_lcnn",
+    "spectttra",
+    "texture",
+]

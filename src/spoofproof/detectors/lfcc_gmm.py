@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import io
-import json
-import zipfile
 from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from functools import cached_property
@@ -14,11 +11,12 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
-from ..audio import WINDOW_SAMPLES, whole_file
+from ..audio import WINDOW_SAMPLES
 from ..errors import SpoofproofError
 from ..registry import detector
 from ..shipped import card, weights
 from ..types import Clip, Detector
+from .arrays import UNREADABLE, load_arrays, save_arrays
 from .features import Features, Lfcc, roughness
 from .prepare import RATE, prepare
 
@@ -109,26 +107,18 @@ class LfccGmm:
             "features": asdict(self.features),
             "experts": [{"view": e.view, "slope": e.slope, "offset": e.offset} for e in self.experts],
         }
-        arrays: dict[str, NDArray[Any]] = {
-            "settings": np.frombuffer(json.dumps(settings, sort_keys=True).encode(), dtype=np.uint8)
-        }
+        arrays: dict[str, NDArray[Any]] = {}
         for index, e in enumerate(self.experts):
             arrays |= {f"{index}.centre": e.centre, f"{index}.scale": e.scale}
             for name, mixture in (("bonafide", e.bonafide), ("spoof", e.spoof)):
                 arrays |= {f"{index}.{name}.{part}": getattr(mixture, part) for part in _PARTS}
-        with whole_file(path) as out, zipfile.ZipFile(out, "w") as archive:
-            for key, array in arrays.items():
-                buffer = io.BytesIO()
-                np.lib.format.write_array(buffer, np.ascontiguousarray(array), allow_pickle=False)
-                archive.writestr(zipfile.ZipInfo(f"{key}.npy"), buffer.getvalue(), zipfile.ZIP_DEFLATED)
+        save_arrays(path, settings, arrays)
 
     @classmethod
     def load(cls, path: Path) -> LfccGmm:
         """Read what ``save`` wrote. Raises SpoofproofError when it is another kind of file, or damaged."""
         try:
-            with np.load(io.BytesIO(path.read_bytes()), allow_pickle=False) as file:
-                held = {key: file[key] for key in file.files}
-            settings = json.loads(held["settings"].tobytes())
+            settings, held = load_arrays(path)
             experts = []
             for index, facts in enumerate(settings["experts"]):
                 bonafide, spoof = (
@@ -140,15 +130,7 @@ class LfccGmm:
                     Expert(facts["view"], centre, scale, bonafide, spoof, facts["slope"], facts["offset"])
                 )
             return cls(Lfcc(**settings["features"]), tuple(experts))
-        except (
-            OSError,
-            ValueError,
-            KeyError,
-            TypeError,
-            AttributeError,
-            EOFError,
-            zipfile.BadZipFile,
-        ) as error:
+        except UNREADABLE as error:
             raise SpoofproofError(
                 f"{path} holds no LFCC-GMM ({type(error).__name__}: {error}). "
                 "Make one with: spoofproof train recipes/lfcc-gmm.toml"

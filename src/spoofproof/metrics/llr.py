@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 import numpy as np
 from numpy.typing import NDArray
 
 from ..registry import metric
 from ..types import Scores
-from .curve import both, error_rates
+from .curve import Rates, both, error_rates
 
 BINS = 10
+_POINTS = 2000
 
 
 @metric(better="lower", needs="llr")
@@ -31,11 +34,8 @@ def min_cllr(*, bonafide: Scores, spoof: Scores) -> float:
     Source: Brümmer and du Preez 2006. Raises BadScores.
     """
     _, miss, false_alarm = error_rates(bonafide, spoof)
-    db, ds = hull_steps(miss, 1 - false_alarm)
-    total = db + ds
-    with np.errstate(divide="ignore", invalid="ignore"):
-        bits = np.where(db > 0, -db * np.log2(db / total), 0) + np.where(ds > 0, -ds * np.log2(ds / total), 0)
-    return float(bits.sum() / 2)
+    corners = hull_points(miss, 1 - false_alarm)
+    return float(_bits(np.diff(miss[corners]), np.diff(1 - false_alarm[corners])).sum() / 2)
 
 
 @metric(better="lower", needs="llr")
@@ -65,20 +65,107 @@ def bin_gaps(llr: Scores, is_bonafide: bool) -> tuple[NDArray[np.intp], Scores]:
     return np.minimum((stated * BINS).astype(np.intp), BINS - 1), float(is_bonafide) - stated
 
 
-def hull_steps(miss: Scores, rejected: Scores) -> tuple[Scores, Scores]:
-    """Steps (bona fide mass, spoof mass) of the greatest convex minorant of miss over rejected spoof.
+@dataclass(frozen=True, slots=True)
+class Bin:
+    """One bin of a reliability diagram. low, high: its edges, probability of bona fide. stated: mean probability of what
+    fell into it; found: share of bona fide in it; both at equal priors, NaN where nothing fell into it."""
 
-    Each step is one pool of isotonic regression; both columns sum to 1.
+    low: float
+    high: float
+    stated: float
+    found: float
+    n_bonafide: int
+    n_spoof: int
+
+
+def reliability(*, bonafide: Scores, spoof: Scores) -> list[Bin]:
+    """A reliability diagram of log-likelihood ratios: is what is said to be 80 % sure right in 80 % of the cases?
+
+    The bins are those of ``ece``, and both classes weigh one half. Source: Bröcker and Smith 2007; Niculescu-Mizil and
+    Caruana 2005. Raises BadScores.
     """
-    hull: list[int] = []
-    for k in range(miss.size):
-        while len(hull) >= 2:
-            i, j = hull[-2], hull[-1]
-            turn = (rejected[j] - rejected[i]) * (miss[k] - miss[i]) - (miss[j] - miss[i]) * (
-                rejected[k] - rejected[i]
-            )
-            if turn > 0:
-                break
-            hull.pop()
-        hull.append(k)
-    return np.diff(miss[hull]), np.diff(rejected[hull])
+    b, s = both(bonafide, spoof)
+    edges = np.linspace(0, 1, BINS + 1)
+    counts, sums = [], []
+    for scores, is_bonafide in ((b, True), (s, False)):
+        where, gap = bin_gaps(scores, is_bonafide)
+        counts.append(np.bincount(where, minlength=BINS))
+        sums.append(np.bincount(where, weights=float(is_bonafide) - gap, minlength=BINS))
+    shares = [n / x.size for n, x in zip(counts, (b, s), strict=True)]
+    with np.errstate(invalid="ignore"):
+        found = shares[0] / (shares[0] + shares[1])
+        stated = (sums[0] / b.size + sums[1] / s.size) / (shares[0] + shares[1])
+    return [
+        Bin(
+            low=float(edges[k]),
+            high=float(edges[k + 1]),
+            stated=float(stated[k]),
+            found=float(found[k]),
+            n_bonafide=int(counts[0][k]),
+            n_spoof=int(counts[1][k]),
+        )
+        for k in range(BINS)
+    ]
+
+
+def min_cllr_of(miss: Rates, false_alarm: Rates) -> Rates:
+    """min Cllr from error rates, along axis 0: shape (K, …) -> (…). Beyond 2000 points every n-th is looked at, which
+    can only raise the value, by less than shows."""
+    every = -(-miss.shape[0] // _POINTS)
+    keep = np.unique(np.append(np.arange(0, miss.shape[0], every), miss.shape[0] - 1))
+    shape = miss.shape[1:]
+    y, x = (curve[keep].reshape(keep.size, -1) for curve in (miss, 1 - false_alarm))
+    stack, top = hulls(x, y)
+    columns = np.arange(y.shape[1])
+    bits = np.zeros(y.shape[1])
+    for k in range(int(top.max())):
+        inside = k < top
+        i, j = stack[k], stack[np.minimum(k + 1, top), columns]
+        db, ds = (np.where(inside, z[j, columns] - z[i, columns], 0.0) for z in (y, x))
+        bits += _bits(db, ds)
+    bits[~np.isfinite(y[-1] + x[-1])] = np.nan
+    result: Rates = (bits / 2).reshape(shape)
+    return result
+
+
+def hulls(x: Rates, y: Rates) -> tuple[NDArray[np.intp], NDArray[np.intp]]:
+    """Greatest convex minorants of many curves y over x at once, shape (K, B): (corners, index of the last corner).
+
+    x and y never decrease along axis 0. Andrew's monotone chain (1979), all curves in step: corners[: last + 1, b] are
+    the indices of the corners of curve b.
+    """
+    n, width = x.shape
+    columns = np.arange(width)
+    stack = np.zeros((n, width), np.intp)
+    top = np.zeros(width, np.intp)
+    for k in range(1, n):
+        live = columns[top >= 1]
+        while live.size:
+            i, j = stack[top[live] - 1, live], stack[top[live], live]
+            xi, yi = x[i, live], y[i, live]
+            turn = (x[j, live] - xi) * (y[k, live] - yi) - (y[j, live] - yi) * (x[k, live] - xi)
+            live = live[turn <= 0]
+            top[live] -= 1
+            live = live[top[live] >= 1]
+        top += 1
+        stack[top, columns] = k
+    return stack, top
+
+
+def hull_points(miss: Scores, rejected: Scores) -> NDArray[np.intp]:
+    """Indices of the corners of the greatest convex minorant of miss over rejected spoof, shape (K,) -> (C,).
+
+    The stretch between two corners is one pool of isotonic regression (pool adjacent violators).
+    """
+    stack, top = hulls(np.asarray(rejected)[:, None], np.asarray(miss)[:, None])
+    corners: NDArray[np.intp] = stack[: int(top[0]) + 1, 0]
+    return corners
+
+
+def _bits(db: Rates, ds: Rates) -> Rates:
+    """Entropy in bits of pools with the class masses db and ds."""
+    total = db + ds
+    with np.errstate(divide="ignore", invalid="ignore"):
+        mine = np.where(db > 0, -db * np.log2(db / total), 0)
+        result: Rates = mine + np.where(ds > 0, -ds * np.log2(ds / total), 0)
+    return result

@@ -22,6 +22,7 @@ from .lfcc_lcnn import lfcc_lcnn
 from .rawgat_st import rawgat_st
 from .rawnet2 import rawnet2
 from .spec_resnet import spec_resnet
+from .spectttra import SLICES, spectttra
 
 NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "aasist": aasist,
@@ -31,6 +32,7 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "spec-resnet": spec_resnet,
     "lfcc-lcnn": lfcc_lcnn,
     **{name: partial(foundation.build, name) for name in FAMILIES},
+    **{f"spectttra-{variant}": partial(spectttra, variant) for variant in SLICES},
 }
 
 __all__ = ["NETWORKS", "Detector", "build"]

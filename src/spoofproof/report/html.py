@@ -15,7 +15,7 @@ from markupsafe import Markup
 from ..results import CellResult, Results
 from ..scores import ScoreTable
 from ..types import CLEAN, Estimate
-from . import plots, text, view, words
+from . import calibration, marks, plots, text, view, words
 from .samples import samples
 from .words import ACCURACY, AUROC, EER, FALSE_ALARM, MISS, ORACLE, SHOWN, Shown
 
@@ -62,6 +62,16 @@ def _context(results: Results, table: ScoreTable, run: Path) -> dict[str, Any]:
         "script": Markup(_part("page.js")),
         "measured": view.what_was_measured(results),
         "headlines": view.headlines(results),
+        "sign": {d: marks.mark(results, d) for d in results.detectors},
+        "footnotes": marks.footnotes(results),
+        "common": marks.common_rows(results),
+        "common_words": marks.common_words(results) if results.common else "",
+        "calibration": _calibration(results),
+        "calibration_columns": calibration.COLUMNS,
+        "calibration_words": calibration.EXPLAINED,
+        "shift": calibration.shift,
+        "heat_of": heat,
+        "contamination": marks.contamination_rows(results),
         "overview": plots.overview(results),
         "keys": [(i, d, plots.key(i)) for i, d in enumerate(results.detectors)],
         "metrics": metrics,
@@ -151,7 +161,9 @@ def _heat_family(results: Results, metric: Shown, family: str, of: list[view.Gro
     for group in of:
         cells = []
         for detector in results.detectors:
-            tip = [f"{detector} · {group.name}", f"mean over {words.many(len(group.counted), 'level')}"]
+            heard = [c for c in group.conditions if view.at(results, detector, c.name, metric)]
+            n = min(len(group.counted), len(heard))
+            tip = [f"{detector} · {group.name}", f"mean over {words.many(n, 'level')}"]
             low = view.worst(results, detector, [group], metric)
             cell = _heat_cell(metric, view.mean(results, detector, group, metric), tip)
             if low and cell["tip"] and len(group.counted) > 1:
@@ -208,6 +220,22 @@ def _frozen(results: Results) -> list[dict[str, Any]]:
         if rows:
             made.append({"detector": detector, "rows": rows, "threshold": results.thresholds.get(detector)})
     return made
+
+
+def _calibration(results: Results) -> list[dict[str, Any]]:
+    """For each detector that was calibrated: the table, and reliability diagrams of clean and the worst conditions."""
+    return [
+        {
+            "detector": detector,
+            "rows": rows,
+            "pictures": [
+                (name, calibration.picture(of), [(one.scores, one.ece) for one in of])
+                for name, of in calibration.diagrams(results, detector).items()
+            ],
+        }
+        for detector in results.detectors
+        if (rows := calibration.rows(results, detector))
+    ]
 
 
 def _cell_row(results: Results, cell: CellResult) -> dict[str, Any]:

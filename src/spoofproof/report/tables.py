@@ -9,9 +9,10 @@ from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import asdict
 from typing import Any
 
-from ..results import Results
+from ..results import Aggregate, Results
 from ..types import Estimate
-from .view import groups, mean
+from . import calibration
+from .view import groups, mean, meant
 from .words import ACCURACY, EER, Shown
 
 SCHEMA = 1
@@ -28,18 +29,61 @@ def csv_files(results: Results) -> dict[str, str]:
     return {
         "cells.csv": _text(_CELLS, _cells(results)),
         "conditions.csv": _text(("condition", *_CONDITION, "distortion_db", "origin"), _conditions(results)),
-        "means.csv": _text(("detector", "over", "metric", *_ESTIMATE), _means(results)),
+        "means.csv": _text(("detector", "over", "metric", *_ESTIMATE), _means(results.aggregates)),
         "eer.csv": _wide(results, EER),
         "accuracy.csv": _wide(results, ACCURACY),
         "eer_by_corruption.csv": _by_corruption(results, EER),
         "accuracy_by_corruption.csv": _by_corruption(results, ACCURACY),
         "comparisons.csv": _text(
-            ("first", "second", "scope", "metric", "difference", "low", "high", "p", "p_corrected"),
             (
-                (c.first, c.second, c.scope, c.metric, *_fields(c.difference)[:3], c.p, c.p_corrected)
+                *("first", "second", "scope", "metric", "difference", *_ESTIMATE[1:]),
+                *("conditions", "p", "p_corrected"),
+            ),
+            (
+                (
+                    c.first,
+                    c.second,
+                    c.scope,
+                    c.metric,
+                    *_fields(c.difference),
+                    c.conditions,
+                    c.p,
+                    c.p_corrected,
+                )
                 for c in results.comparisons
             ),
         ),
+        "common.csv": _text(("detector", "over", "metric", *_ESTIMATE), _means(results.common)),
+        "heard.csv": _text(
+            ("detector", *_HEARD),
+            (
+                (
+                    d,
+                    *(getattr(part, n) for n in _HEARD[:4]),
+                    len(part.conditions),
+                    part.of_conditions,
+                    " ".join(part.levels),
+                )
+                for d, part in results.heard.items()
+            ),
+        ),
+        "calibration.csv": _text(
+            ("detector", "over", *(m.key for m in calibration.COLUMNS), "shift_bonafide", "shift_spoof"),
+            (
+                (d, row.name, *(e.value if e else None for e in row.values), *row.shifts)
+                for d in results.detectors
+                for row in calibration.rows(results, d)
+            ),
+        ),
+        "reliability.csv": _text(
+            ("detector", "condition", "scores", "ece", "from", "to", "stated", "found", *_ESTIMATE[1:]),
+            (
+                (one.detector, one.condition, one.scores, one.ece, b.low, b.high, b.stated, *_fields(b.found))
+                for one in results.reliability
+                for b in one.bins
+            ),
+        ),
+        "contamination.csv": _text(_CONTAMINATION, _contamination(results)),
         "breakdowns.csv": _text(
             ("detector", "corruption", "metric", "limit", "level", "condition"),
             ((b.detector, b.corruption, b.metric, b.limit, b.level, b.condition) for b in results.breakdowns),
@@ -72,6 +116,11 @@ def as_json(results: Results) -> dict[str, Any]:
             "resamples": results.resamples,
             "clusters": results.clusters,
             "reference_identity": results.reference_identity,
+            "heard": {name: asdict(part) for name, part in results.heard.items()},
+            "common": [asdict_(aggregate) for aggregate in results.common.values()],
+            "contamination": {name: asdict(found) for name, found in results.contamination.items()},
+            "maps": results.maps,
+            "reliability": [asdict(one) for one in results.reliability],
         }
     )
     return plain
@@ -114,6 +163,19 @@ _CELLS = (
     *_ESTIMATE,
     "coverage",
     "note",
+    "contaminated",
+    "eer_all",
+    "eer_others",
+)
+_HEARD = ("n_bonafide", "n_spoof", "of_bonafide", "of_spoof", "conditions", "of_conditions", "levels")
+_CONTAMINATION = (
+    *("detector", "known", "names", "n_bonafide", "n_spoof", "share", "excluded"),
+    *(
+        f"eer_{scope}_{kind}{end}"
+        for scope in ("clean", "mean")
+        for kind in ("all", "others")
+        for end in ("", "_low", "_high")
+    ),
 )
 
 
@@ -124,13 +186,28 @@ def _cells(results: Results) -> Iterable[Sequence[Any]]:
             cell = results.cells.get((detector, condition.name))
             head = [detector, condition.name, *about]
             if cell is None:
-                yield [*head, "", "", *[None] * 5, None, condition.why or "not scored"]
+                heard = meant(results, detector, condition.name)
+                why = condition.why or (
+                    "not scored" if heard else "not in the part that heavy detectors hear"
+                )
+                yield [*head, "", "", *[None] * 5, None, why, None, None, None]
                 continue
+            both = [of["eer"].value if "eer" in of else None for of in (cell.all_trials, cell.others)]
             if not cell.metrics:
-                yield [*head, "", "", *[None] * 5, cell.coverage, cell.note]
+                yield [*head, "", "", *[None] * 5, cell.coverage, cell.note, cell.contaminated, *both]
             for kind, of in (("value", cell.metrics), ("delta", cell.delta)):
                 for metric, estimate in of.items():
-                    yield [*head, metric, kind, *_fields(estimate), cell.coverage, cell.note]
+                    end = [cell.coverage, cell.note, cell.contaminated, *both]
+                    yield [*head, metric, kind, *_fields(estimate), *end]
+
+
+def _contamination(results: Results) -> Iterable[Sequence[Any]]:
+    for detector, c in results.contamination.items():
+        figures = [_fields(e)[:3] if e else [None] * 3 for e in (*c.clean, *c.mean)]
+        yield [
+            *(detector, c.known, "; ".join(c.names), c.n_bonafide, c.n_spoof, c.share, c.excluded),
+            *(x for figure in figures for x in figure),
+        ]
 
 
 def _conditions(results: Results) -> Iterable[Sequence[Any]]:
@@ -143,8 +220,8 @@ def _conditions(results: Results) -> Iterable[Sequence[Any]]:
         ]
 
 
-def _means(results: Results) -> Iterable[Sequence[Any]]:
-    for (detector, name), aggregate in results.aggregates.items():
+def _means(aggregates: Mapping[tuple[str, str], Aggregate]) -> Iterable[Sequence[Any]]:
+    for (detector, name), aggregate in aggregates.items():
         for metric, estimate in aggregate.metrics.items():
             yield [detector, name, metric, *_fields(estimate)]
 

@@ -13,7 +13,7 @@ from rich.text import Text
 
 from ..results import ConditionInfo, Results
 from ..types import CLEAN, Estimate
-from . import view, words
+from . import marks, view, words
 from .words import AUROC, EER
 
 
@@ -25,14 +25,32 @@ def terminal(results: Results, console: Console) -> None:
     names = view.short_names(results)
     for h in view.headlines(results):
         place = f" rank {words.rank(h.rank)} of {len(results.detectors)}" if h.rank else ""
-        console.print(Text.assemble((names[h.detector], "bold"), (place, "dim")))
+        name = names[h.detector] + marks.mark(results, h.detector)
+        console.print(Text.assemble((name, "bold"), (place, "dim")))
         for sentence in h.sentences:
             console.print(Padding(Text(_tight(sentence)), (0, 0, 0, 2)))
     console.print()
     console.print(_table(results, "Mean EER by corruption", view.corruptions(results), ends=True))
     if side := view.controls(results):
         console.print(_table(results, "Controls: plumbing without the corruption", side, ends=False))
+    if rows := marks.common_rows(results)[1]:
+        console.print(_common(results, rows))
     _careful(results, console)
+
+
+def _common(results: Results, rows: list[list[str]]) -> Table:
+    """Mean EER over what all detectors heard."""
+    title = "Mean EER on common ground"
+    table = Table(title=title, title_justify="left", title_style="bold", box=SIMPLE_HEAD, pad_edge=False)
+    table.add_column("corruption", no_wrap=True)
+    names = view.short_names(results)
+    for detector in results.detectors:
+        table.add_column(
+            escape(names[detector] + marks.mark(results, detector)), justify="right", overflow="fold"
+        )
+    for row in [rows[-1]]:
+        table.add_row(*(Text(_tight(text)) for text in row))
+    return table
 
 
 def _table(results: Results, title: str, of: list[view.Group], *, ends: bool) -> Table:
@@ -40,7 +58,8 @@ def _table(results: Results, title: str, of: list[view.Group], *, ends: bool) ->
     table.add_column("corruption", no_wrap=True)
     names = view.short_names(results)
     for detector in results.detectors:
-        table.add_column(escape(names[detector]), justify="right", overflow="fold")
+        name = names[detector] + marks.mark(results, detector)
+        table.add_column(escape(name), justify="right", overflow="fold")
     if ends:
         table.add_row(
             "clean", *(_cell(view.at(results, d, CLEAN, EER)) for d in results.detectors), end_section=True
@@ -113,6 +132,8 @@ def _careful(results: Results, console: Console) -> None:
                 "inverted",
                 f"{names[detector]} under {sure[0].condition}: AUROC {AUROC.both(sure[0].auroc)}{more}",
             )
+    for note in marks.footnotes(results):
+        _say(console, "sign", note)
     for note in view.notes(results):
         _say(console, "note", note)
 

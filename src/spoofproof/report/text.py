@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from ..results import Breakdown, Results
 from ..types import CLEAN, Estimate
-from . import view, words
+from . import calibration, marks, view, words
 from .words import ACCURACY, AUROC, EER, FALSE_ALARM, MISS, ORACLE
 
 _TEX = {
@@ -26,6 +26,8 @@ _TEX = {
     '"': r"\char34{}",  # \textquotedbl would need the T1 encoding
     "\u00a0": "~",
     "–": "--",
+    "†": r"\dag{}",
+    "‡": r"\ddag{}",
 }
 
 
@@ -38,7 +40,10 @@ def markdown(results: Results) -> str:
         "## Mean EER by corruption",
         EER.meaning + " Mean over levels; duplicates of a milder level are not counted.",
         table(*by_corruption(results)),
+        *_signs(results),
     ]
+    if results.common:
+        parts += ["## On common ground", marks.common_words(results), table(*marks.common_rows(results))]
     if side := view.controls(results):
         parts += [
             "### Controls",
@@ -52,6 +57,13 @@ def markdown(results: Results) -> str:
             "Frozen on clean development data, as a user would; oracle is tuned on the tested audio itself. "
             "Means over all corruptions.",
             table(*frozen),
+        ]
+    parts += _calibration(results)
+    if results.contamination:
+        parts += [
+            "## Met in training",
+            "Evaluation trials whose source or corpus a detector's card lists, and its EER with and without them.",
+            table(*marks.contamination_rows(results)),
         ]
     parts += ["## Worst conditions", table(*_worst_rows(results))]
     if results.breakdowns:
@@ -74,7 +86,11 @@ def markdown(results: Results) -> str:
         ),
         (
             "Inverted",
-            [[i.detector, i.condition, AUROC.both(i.auroc)] for i in view.inverted(results) if i.sure],
+            [
+                [i.detector + marks.mark(results, i.detector), i.condition, AUROC.both(i.auroc)]
+                for i in view.inverted(results)
+                if i.sure
+            ],
         ),
     ):
         if rows:
@@ -145,14 +161,33 @@ def _mean_rows(results: Results, of: Sequence[view.Group]) -> tuple[list[str], l
         ]
         for group in of
     ]
-    return ["corruption", "family", *results.detectors], rows
+    return ["corruption", "family", *marks.titles(results)], rows
+
+
+def _signs(results: Results) -> list[str]:
+    return ["\n".join(f"- {_line(note)}" for note in said)] if (said := marks.footnotes(results)) else []
+
+
+def _calibration(results: Results) -> list[str]:
+    """What each detector's evidence is worth before and after calibration, and under what it drifts."""
+    parts: list[str] = []
+    for detector in results.detectors:
+        header, rows = calibration.table(results, detector)
+        if rows:
+            parts += [f"### {_line(detector + marks.mark(results, detector))}", table(header, rows)]
+            found = calibration.reliability_table(results, detector)
+            if found[1]:
+                parts += ["Share of bona fide found where a probability was stated:", table(*found)]
+    return ["## Calibration", calibration.EXPLAINED, *parts] if parts else []
 
 
 def _headlines(results: Results) -> list[str]:
     lines = []
     for h in view.headlines(results):
         place = f" (rank {words.rank(h.rank)} of {len(results.detectors)})" if h.rank else ""
-        lines.append(f"- **{_line(h.detector)}**{place}: {_line(' '.join(h.sentences))}")
+        lines.append(
+            f"- **{_line(h.detector)}**{marks.mark(results, h.detector)}{place}: {_line(' '.join(h.sentences))}"
+        )
     return ["\n".join(lines)] if lines else []
 
 
@@ -163,15 +198,26 @@ def _frozen_rows(results: Results) -> tuple[list[str], list[list[str]]]:
         if frozen := view.overall(results, d, ACCURACY):
             others = [view.overall(results, d, m) for m in (ORACLE, MISS, FALSE_ALARM)]
             clean = view.at(results, d, CLEAN, ACCURACY)
+            name = d + marks.mark(results, d)
             rows.append(
-                [d, ACCURACY.both(clean), ACCURACY.both(frozen), *(ACCURACY.both(other) for other in others)]
+                [
+                    name,
+                    ACCURACY.both(clean),
+                    ACCURACY.both(frozen),
+                    *(ACCURACY.both(other) for other in others),
+                ]
             )
     return header, rows
 
 
 def _worst_rows(results: Results) -> tuple[list[str], list[list[str]]]:
     rows = [
-        [w.detector, w.condition.name, EER.both(w.eer), words.points(w.rise) if w.rise else words.NOTHING]
+        [
+            w.detector + marks.mark(results, w.detector),
+            w.condition.name,
+            EER.both(w.eer),
+            words.points(w.rise) if w.rise else words.NOTHING,
+        ]
         for w in view.worst_conditions(results)
     ]
     return ["detector", "condition", "EER", "rise over clean (points)"], rows
@@ -183,7 +229,10 @@ def breakdown_rows(results: Results) -> tuple[list[str], list[list[str]]]:
     A detector with one limit everywhere (clean error + 10 points) has it in the header, else each cell has its own.
     """
     limits = {d: sorted({b.limit for b in results.breakdowns if b.detector == d}) for d in results.detectors}
-    header = [f"{d} (≥ {words.rough(of[0])})" if len(of) == 1 else d for d, of in limits.items()]
+    signed = {d: d + marks.mark(results, d) for d in results.detectors}
+    header = [
+        f"{signed[d]} (≥ {words.rough(of[0])})" if len(of) == 1 else signed[d] for d, of in limits.items()
+    ]
     units = {c.corruption: c.unit for c in results.conditions}
     rows: dict[tuple[str, str], dict[str, Breakdown]] = {}
     for b in results.breakdowns:
@@ -212,9 +261,10 @@ def comparison_rows(results: Results) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the paired comparisons."""
     rows = [
         [
-            f"{c.first} − {c.second}",
+            f"{c.first}{marks.mark(results, c.first)} − {c.second}{marks.mark(results, c.second)}",
             c.scope,
             c.metric.upper(),
+            f"{c.difference.n_bonafide + c.difference.n_spoof} × {c.conditions}",
             words.points(c.difference),
             words.probability(c.p),
             words.probability(c.p_corrected),
@@ -222,7 +272,8 @@ def comparison_rows(results: Results) -> tuple[list[str], list[list[str]]]:
         ]
         for c in results.comparisons
     ]
-    return ["difference", "over", "metric", "points", "p", "p corrected", "says"], rows
+    header = ["difference", "over", "metric", "trials × conditions", "points", "p", "p corrected", "says"]
+    return header, rows
 
 
 def verdict(first: str, second: str, metric: str, difference: float, p: float) -> str:
@@ -289,10 +340,10 @@ def latex(results: Results) -> str:
         lines.append(_tex_row([tex(group.name), *means]))
     lines.append(r"\midrule")
     lines.append(_tex_row(["Mean", *(_tex_cell(view.overall(results, d, EER)) for d in results.detectors)]))
-    header = _tex_row(["Corruption", *(tex(d) for d in results.detectors)])
+    header = _tex_row(["Corruption", *map(tex, marks.titles(results))])
     caption = (
         "Equal error rate in percent, mean over the levels of each corruption, with 95\\,\\% interval. "
-        + tex(view.what_was_measured(results))
+        + tex(" ".join([view.what_was_measured(results), *marks.footnotes(results)]))
     )
     return "\n".join(
         [

@@ -214,6 +214,8 @@ def _sentences(
             f"With its threshold frozen on clean speech, corruption makes it accuse {words.rough(miss.value)} of real "
             f"speech and let {words.rough(passed.value)} of fakes through."
         )
+    if evidence := evidence_sentence(results, detector):
+        said.append(evidence)
     upside = [i for i in inverted(results) if i.detector == detector and i.sure]
     if upside:
         names = ", ".join(i.condition for i in upside[:3]) + (" …" if len(upside) > 3 else "")
@@ -221,6 +223,18 @@ def _sentences(
             f"Inverted (AUROC surely below 0.5) under {words.many(len(upside), 'condition')}: {names}."
         )
     return tuple(said)
+
+
+def evidence_sentence(results: Results, detector: str) -> str:
+    """The main finding on a detector's calibration, "" where there is none."""
+    clean = at(results, detector, CLEAN, words.CLLR)
+    under, loss = (overall(results, detector, m) for m in (words.CLLR, words.LOSS))
+    if clean is None or under is None or loss is None:
+        return ""
+    return (
+        f"As evidence (Cllr: 0 is perfect, 1 says nothing): {clean.value:.2f} on clean audio, {under.value:.2f} under "
+        f"corruption, {loss.value:.2f} of it because its calibration drifted."
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -312,7 +326,13 @@ def low_coverage(results: Results) -> list[CellResult]:
 def incomplete(results: Results) -> int:
     """How many cells are still to be scored."""
     names = [c.name for c in results.conditions if c.status != "not run"]
-    return sum((d, name) not in results.cells for d in results.detectors for name in names)
+    wanted = [(d, name) for d in results.detectors for name in names if meant(results, d, name)]
+    return sum(key not in results.cells for key in wanted)
+
+
+def meant(results: Results, detector: str, condition: str) -> bool:
+    """Whether a detector was to hear a condition: heavy ones hear a part."""
+    return detector not in results.heard or condition in results.heard[detector].conditions
 
 
 def differs(condition: ConditionInfo) -> bool:

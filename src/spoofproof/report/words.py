@@ -116,7 +116,26 @@ CLLR = Shown(
     1.0,
     "Cost of the calibrated scores as evidence, in bits. 0 is perfect; 1 says no more than silence; above 1 misleads.",
 )
-SHOWN = (EER, AUROC, ACCURACY, MISS, FALSE_ALARM, CLLR)
+LEAST = Shown(
+    "min_cllr",
+    "Min Cllr",
+    "lower",
+    False,
+    (0.0, 1.5),
+    1.0,
+    "Cllr after the best increasing recalibration of the tested audio itself: what is left is lack of discrimination.",
+)
+LOSS = Shown(
+    "cllr_loss",
+    "Calibration drift",
+    "lower",
+    False,
+    (0.0, 1.0),
+    None,
+    "Cllr − min Cllr, in bits: what it costs that the calibration was frozen on clean development data. On few trials min "
+    "Cllr comes out too low, and the drift too high.",
+)
+SHOWN = (EER, AUROC, ACCURACY, MISS, FALSE_ALARM, CLLR, LOSS)
 
 
 def percent(value: float) -> str:

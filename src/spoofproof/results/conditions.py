@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Container, Mapping, Sequence
+from dataclasses import replace
 from typing import Any
 
 from ..scores import ScoreTable
@@ -36,6 +37,18 @@ def by_corruption(infos: Sequence[ConditionInfo]) -> dict[str, list[ConditionInf
         name: sorted(levels, key=lambda i: i.index) if all(i.index for i in levels) else levels
         for name, levels in found.items()
     }
+
+
+def heard_by(infos: Sequence[ConditionInfo], names: Container[str]) -> list[ConditionInfo]:
+    """Those of the conditions that are named. Of levels with the same audio the first that is named counts, so that a
+    corruption is not lost with a level that nobody heard."""
+    first: dict[tuple[str, str], str] = {}
+    found = []
+    for info in sorted((i for i in infos if i.name in names), key=lambda i: i.index):
+        kept = first.setdefault((info.corruption, info.duplicate_of or info.name), info.name)
+        found.append(replace(info, duplicate_of="" if kept == info.name else kept))
+    place = {info.name: k for k, info in enumerate(infos)}
+    return sorted(found, key=lambda i: place[i.name])
 
 
 def counted(groups: Mapping[str, Sequence[ConditionInfo]]) -> dict[str, list[str]]:

@@ -12,12 +12,18 @@ from numpy.typing import NDArray
 from .. import registry
 from ..errors import UnknownName
 from ..scores import ScoreTable
+from ..stats.estimate import EVIDENCE
 from ..stats.weighted import DECISIONS
-from ..types import CLEAN
+from ..types import CLEAN, Estimate
+from . import notes as say
 from . import summary
-from .conditions import CONTROL, by_corruption, condition_infos, counted
+from .common import Ground, classes, pairs, shared
+from .conditions import CONTROL, condition_infos
+from .contamination import Heard, in_training
 from .grid import Grid, Values
-from .nouns import Aggregate, CellResult, ConditionInfo, Results
+from .grounds import Grounds
+from .nouns import Aggregate, CellResult, ConditionInfo, Contamination, Results
+from .reliability import diagrams
 from .summary import EER
 
 _SHOWN = ("accuracy", "f1", "miss", "false_alarm")
@@ -25,6 +31,8 @@ DEFAULT_METRICS: tuple[str, ...] = (
     *("eer", "auroc", "min_dcf", "act_dcf", "cllr", "ece", "min_tdcf"),
     *(f"{name}_frozen" for name in _SHOWN),
     *(f"{name}_oracle" for name in _SHOWN),
+    "min_cllr",
+    *EVIDENCE,
 )
 Tick = Callable[[int, int], None]
 
@@ -37,82 +45,144 @@ def evaluate(
     confidence: float = 0.95,
     reference: str | None = None,
     metrics: Sequence[str] | None = None,
+    without_contaminated: bool = False,
     progress: Tick = lambda done, total: None,
 ) -> Results:
     """Every number of a report, with intervals.
 
-    Cells are measured on the eval trials that have a score. Thresholds (``…_frozen``) and the calibration behind
-    act_dcf, cllr and ece are fixed on the dev trials of the clean cell; without such trials they are left out, and a
-    note says so. Intervals, differences, p-values and ranks come from the same ``resamples`` clustered draws
+    Cells are measured on the eval trials that have a score. Thresholds (``…_frozen``) and the calibrations behind
+    act_dcf, cllr, ece and their like are fixed on the dev trials of the clean cell; without such trials they are left
+    out, and a note says so. Intervals, differences, p-values and ranks come from the same ``resamples`` clustered draws
     (``stats``), at ``confidence``.
 
     reference: the detector with relative error 1; by default the first in the plan that is not a control (``kind`` in
     its card). metrics: names of DEFAULT_METRICS, registered metrics, or any decision metric with ``_frozen`` or
-    ``_oracle``. progress(done, total): cells.
+    ``_oracle``. without_contaminated: measure each detector only on eval trials that its card does not list
+    (``contamination``); both figures are in the results either way. progress(done, total): cells.
 
-    Means go over the conditions that every detector has been scored under, so that none is spared a hard one.
-    Raises UnknownName (a metric, a reference).
+    Means go over the conditions that every detector has been scored under, so that none is spared a hard one; where
+    heavy detectors heard a sub-sample, theirs go over that, and whatever is compared with them is computed anew over the
+    trials and conditions that both were to hear. Raises UnknownName (a metric, a reference).
     """
     shown = list(dict.fromkeys(metrics if metrics is not None else DEFAULT_METRICS))
     _check_names(shown)
-    grid = Grid(table, list(dict.fromkeys([EER, *shown])), count=resamples, seed=seed, confidence=confidence)
+    sights = {d: in_training(table, d) for d in table.detectors}
+    grounds = Grounds(
+        table,
+        list(dict.fromkeys([EER, *shown])),
+        {d: sight.trials for d, sight in sights.items()} if without_contaminated else {},
+        count=resamples,
+        seed=seed,
+        confidence=confidence,
+    )
     infos = condition_infos(table)
+    frozen = grounds.frozen
     base = Results(
         record=table.record,
         detectors=table.detectors,
         conditions=infos,
-        cells=_cells(grid, infos, shown, progress),
+        cells=_cells(grounds, infos, shown, sights, progress),
         aggregates={},
         comparisons=(),
         breakdowns=(),
         ranks={},
-        thresholds={d: f.threshold for d, f in grid.frozen.items() if f.threshold is not None},
+        thresholds={d: f.threshold for d, f in frozen.items() if f.threshold is not None},
         calibrations={
-            d: (f.calibration.scale, f.calibration.offset) for d, f in grid.frozen.items() if f.calibration
+            d: (f.calibration.scale, f.calibration.offset) for d, f in frozen.items() if f.calibration
         },
+        maps={
+            d: {"linear": f.calibration.to_dict(), "isotonic": f.isotonic.to_dict()}
+            for d, f in frozen.items()
+            if f.calibration and f.isotonic
+        },
+        heard={d: part for d in table.detectors if (part := grounds.sub_sample(d))},
         confidence=confidence,
         resamples=resamples,
     )
-    live = [d for d in table.detectors if any(grid.values(d, i.name) is not None for i in infos)]
+    live = [d for d in table.detectors if any(grounds.own(d).values(d, i.name) is not None for i in infos)]
     named = _reference(table, live, reference)
-    notes = _notes(grid, infos, live)
-    if grid.drawn is None or not live:
-        return replace(base, notes=notes)
-    common = [i for i in infos if all(grid.values(d, i.name) is not None for d in live)]
-    notes += _left_out(grid, infos, common, live)
-    groups = by_corruption(common)
-    families = counted(groups)
-    means = summary.means(grid, live, groups, families)
-    scopes = _scopes(grid, means, live)
-    relative, skipped = summary.relative_errors(grid, live, groups, families.get("all", ()), named)
-    if skipped:
-        notes.append(f"relative error leaves out {', '.join(skipped)}: {named} makes no error there")
+    notes = say.of_run(grounds, infos, live)
+    if not live:
+        return replace(
+            base, notes=notes, contamination=_contamination(grounds, sights, (), without_contaminated)
+        )
+    parts = classes(grounds, infos, live)
+    notes += say.left_out(grounds, infos, parts, live)
+    whole = shared(grounds, parts)
+    means = {key: values for part in parts for key, values in part.means(grounds).items()}
+    rivals = pairs(grounds, parts, whole)
+    scopes = whole.scopes(whole.means(grounds)) if whole.sure else {}
+    relative = _relative(grounds, parts, whole, named)
+    notes += say.of_relative(named, {name for _, skipped in relative.values() for name in skipped})
+    errors = {d: (grid.estimate(v), grid) for d, ((grid, v), _) in relative.items() if v is not None}
+    first = grounds.own(parts[0].detectors[0])
     return replace(
         base,
-        aggregates={
-            (d, name): Aggregate(d, name, {m: grid.estimate(v) for m, v in values.items() if m in shown})
-            for (d, name), values in means.items()
-        },
-        comparisons=summary.compare(grid, scopes),
-        breakdowns=summary.breakdowns(grid, live, by_corruption(infos)),
-        ranks=summary.rank(grid, list(scopes.values())[-1]) if scopes else {},
-        relative_error={d: grid.estimate(v) for d, v in relative.items()},
-        reference=named if relative else "",
-        reference_identity=_identity(table, named) if relative else "",
+        aggregates=_aggregates(grounds.own, means, shown),
+        common=_aggregates(lambda d: whole.grid, whole.means(grounds), shown)
+        if whole.sure and len(parts) > 1
+        else {},
+        comparisons=summary.compare(rivals),
+        breakdowns=[b for part in parts for b in part.breakdowns(grounds, infos)],
+        ranks=summary.rank(whole.grid, list(scopes.values())[-1]) if scopes else {},
+        relative_error={d: estimate for d, (estimate, _) in errors.items()},
+        reference=named if errors else "",
+        reference_identity=_identity(table, named) if errors else "",
         notes=notes,
-        clusters=dict(grid.drawn.clusters),
+        clusters=dict(first.drawn.clusters) if first.drawn else {},
+        contamination=_contamination(grounds, sights, parts, without_contaminated),
+        reliability=[
+            diagram
+            for part in parts
+            for d in part.detectors
+            if {*EVIDENCE} <= {*shown}
+            for diagram in diagrams(grounds.own(d), d, part.infos)
+        ],
     )
 
 
+def _aggregates(
+    grid_of: Callable[[str], Grid], means: summary.Means, shown: Sequence[str]
+) -> dict[tuple[str, str], Aggregate]:
+    return {
+        (d, name): Aggregate(d, name, {m: grid_of(d).estimate(v) for m, v in values.items() if m in shown})
+        for (d, name), values in means.items()
+    }
+
+
+def _relative(
+    grounds: Grounds, parts: Sequence[Ground], whole: Ground, named: str
+) -> dict[str, tuple[tuple[Grid, Values | None], list[str]]]:
+    """Each detector against the reference, over the trials and conditions of both."""
+    found = {}
+    home = {d: part for part in parts for d in part.detectors}
+    for detector in home:
+        alike = home[detector] is home.get(named)
+        ground = home[detector] if alike else whole
+        grid = grounds.common([detector, named], [EER])
+        error, skipped = summary.relative_error(
+            grid.values, detector, ground.groups, ground.families.get("all", ()), named
+        )
+        found[detector] = ((grid, error if grid.drawn else None), skipped)
+    return found
+
+
 def _cells(
-    grid: Grid, infos: Sequence[ConditionInfo], shown: Sequence[str], progress: Tick
+    grounds: Grounds,
+    infos: Sequence[ConditionInfo],
+    shown: Sequence[str],
+    sights: Mapping[str, Heard],
+    progress: Tick,
 ) -> dict[tuple[str, str], CellResult]:
-    todo = [(d, i.name) for d in grid.table.detectors for i in infos if (d, i.name) in grid.table.cells]
+    cells = grounds.table.cells
+    todo = [(d, i.name) for d in grounds.table.detectors for i in infos if (d, i.name) in cells]
     found = {}
     for done, (detector, condition) in enumerate(todo, start=1):
+        grid = grounds.own(detector)
         use = np.isfinite(grid.scores(detector, condition))
         values = grid.values(detector, condition)
         delta = grid.delta(detector, condition) if condition != CLEAN else None
+        share, both = _met(grounds, sights[detector], detector, condition)
         found[detector, condition] = CellResult(
             detector,
             condition,
@@ -120,9 +190,67 @@ def _cells(
             {m: grid.estimate(v, delta[1]) for m, v in delta[0].items() if m in shown} if delta else {},
             float(use.mean()) if use.size else float("nan"),
             _cell_note(grid, values, use),
+            share,
+            *both,
         )
         progress(done, len(todo))
     return found
+
+
+def _met(
+    grounds: Grounds, sight: Heard, detector: str, condition: str
+) -> tuple[float | None, tuple[dict[str, Estimate], dict[str, Estimate]]]:
+    """(share of the scored trials met in training, (EER over all of them, EER over the others))."""
+    if not sight.known:
+        return None, ({}, {})
+    grid = grounds.everything(detector, [EER])
+    scored = np.isfinite(grid.scores(detector, condition))
+    met = np.array([t.id in sight.trials for t in grid.trials], dtype=bool) & scored
+    share = float(met.sum() / scored.sum()) if scored.any() else 0.0
+    if not met.any():
+        return share, ({}, {})
+    grids = (grid, grounds.within(detector, sight.trials, [EER]))
+    found = [_eer_of(g, detector, condition) for g in grids]
+    return share, ({EER: found[0]} if found[0] else {}, {EER: found[1]} if found[1] else {})
+
+
+def _eer_of(grid: Grid, detector: str, condition: str) -> Estimate | None:
+    values = grid.values(detector, condition)
+    return grid.estimate(values[EER], np.isfinite(grid.scores(detector, condition))) if values else None
+
+
+def _contamination(
+    grounds: Grounds, sights: Mapping[str, Heard], parts: Sequence[Ground], excluded: bool
+) -> dict[str, Contamination]:
+    home = {d: part for part in parts for d in part.detectors}
+    found = {}
+    for detector, sight in sights.items():
+        whole = grounds.everything(detector, [EER])
+        met = [t.label for t in whole.trials if t.id in sight.trials]
+        if not met:
+            found[detector] = Contamination(sight.known)
+            continue
+        grids = (whole, grounds.within(detector, sight.trials, [EER]))
+        clean = tuple(_eer_of(grid, detector, CLEAN) for grid in grids)
+        mean = tuple(_mean_eer(grid, detector, home.get(detector)) for grid in grids)
+        found[detector] = Contamination(
+            sight.known,
+            sight.names,
+            met.count("bonafide"),
+            met.count("spoof"),
+            len(met) / len(whole.trials),
+            (clean[0], clean[1]),
+            (mean[0], mean[1]),
+            excluded,
+        )
+    return found
+
+
+def _mean_eer(grid: Grid, detector: str, ground: Ground | None) -> Estimate | None:
+    if ground is None or grid.drawn is None:
+        return None
+    values = summary.means(grid.values, [detector], ground.groups, ground.families).get((detector, "all"), {})
+    return grid.estimate(values[EER]) if EER in values else None
 
 
 def _cell_note(grid: Grid, values: Mapping[str, Values] | None, use: NDArray[np.bool_]) -> str:
@@ -136,13 +264,6 @@ def _cell_note(grid: Grid, values: Mapping[str, Values] | None, use: NDArray[np.
     if area is not None and grid.estimate(area).high < 0.5:
         return f"inverted: AUROC {area[0]:.2f}; under this condition the scores point the wrong way"
     return ""
-
-
-def _scopes(grid: Grid, means: summary.Means, live: Sequence[str]) -> dict[str, dict[str, Values]]:
-    """scope -> detector -> EER values: "clean", and "all" where there are corruptions."""
-    clean = {d: values[EER] for d in live if (values := grid.values(d, CLEAN)) is not None}
-    everything = {d: means[d, "all"][EER] for d in live if EER in means.get((d, "all"), {})}
-    return {scope: values for scope, values in (("clean", clean), ("all", everything)) if values}
 
 
 def _reference(table: ScoreTable, live: Sequence[str], asked: str | None) -> str:
@@ -164,52 +285,9 @@ def _identity(table: ScoreTable, name: str) -> str:
     return str(_detector(table, name).get("identity", ""))
 
 
-def _notes(grid: Grid, infos: Sequence[ConditionInfo], live: Sequence[str]) -> list[str]:
-    notes = []
-    if grid.drawn is None:
-        notes.append("the eval trials hold one class only: no metric exists")
-    else:
-        notes.append(grid.drawn.note)
-    for detector, frozen in grid.frozen.items():
-        if frozen.why and detector in live:
-            notes.append(
-                f"{detector}: {frozen.why}; act_dcf, cllr, ece and the …_frozen metrics are left out"
-            )
-        if frozen.calibration is not None and frozen.calibration.scale == 0:
-            notes.append(
-                f"{detector}: on clean development trials higher scores are not more bona fide; calibrated to llr 0"
-            )
-    for info in infos:
-        if info.duplicate_of:
-            notes.append(f"{info.name} gives the same audio as {info.duplicate_of}: shown, not counted")
-    waiting = [i for i in infos if i.status != "ok"]
-    if waiting:
-        notes.append(
-            f"{len(waiting)} of {len(infos)} conditions have no scores ({', '.join(i.name for i in waiting[:5])}"
-            f"{', …' if len(waiting) > 5 else ''}) and are in no mean"
-        )
-    return notes
-
-
-def _left_out(
-    grid: Grid, infos: Sequence[ConditionInfo], common: Sequence[ConditionInfo], live: Sequence[str]
-) -> list[str]:
-    partial = [i.name for i in infos if i.status == "ok" and i not in common]
-    idle = [d for d in grid.table.detectors if d not in live]
-    notes = []
-    if partial:
-        notes.append(
-            f"{len(partial)} conditions lack a usable cell of some detector and are in no mean: "
-            f"{', '.join(partial[:5])}{', …' if len(partial) > 5 else ''}"
-        )
-    if idle:
-        notes.append(f"no usable cell yet of {', '.join(idle)}")
-    return notes
-
-
 def _check_names(names: Sequence[str]) -> None:
     derived = [f"{name}_{kind}" for name in DECISIONS for kind in ("frozen", "oracle")]
-    known = [*registry.metrics.names(), *derived]
+    known = [*registry.metrics.names(), *derived, *EVIDENCE]
     for name in names:
         if name not in known and ":" not in name:
             raise UnknownName.among("metric", name, known)

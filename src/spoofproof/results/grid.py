@@ -2,19 +2,20 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import contextlib
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..calibrate import Calibration, fit, frozen_threshold
+from ..calibrate import Calibration, Isotonic, fit, fit_isotonic, frozen_threshold
 from ..errors import BadScores
 from ..scores import OK, ScoreTable
 from ..stats import Bootstrap, Resamples, resamples
 from ..stats.estimate import metric_values
 from ..stats.intervals import interval
-from ..types import CLEAN, Estimate, Scores
+from ..types import CLEAN, Estimate, Scores, Trial
 
 Values = NDArray[np.float64]
 
@@ -25,28 +26,39 @@ class Frozen:
 
     threshold: float | None
     calibration: Calibration | None
+    isotonic: Isotonic | None = None
     why: str = ""
 
 
 class Grid:
-    """The eval trials of a run, their resamples, and the values of every cell: shape (1 + B,), measured value first.
+    """Eval trials of a run, their resamples, and the values of every cell over them: shape (1 + B,), measured value first.
 
-    drawn is None where the eval part lacks a class: then there are no values at all.
+    trials: those that count; scores of others are not seen. frozen: by detector. drawn is None where the trials lack a
+    class: then there are no values at all.
     """
 
     def __init__(
-        self, table: ScoreTable, names: Sequence[str], *, count: int, seed: int, confidence: float
+        self,
+        table: ScoreTable,
+        trials: Sequence[Trial],
+        names: Sequence[str],
+        frozen: Mapping[str, Frozen],
+        *,
+        count: int,
+        seed: int,
+        confidence: float,
     ) -> None:
         self.table = table
         self.names = list(names)
         self.confidence = confidence
-        self.trials = [t for t in table.trials if t.part == "eval"]
+        self.trials = list(trials)
+        self.frozen = frozen
         self._place = {t.id: i for i, t in enumerate(self.trials)}
         self.is_bonafide = np.array([t.label == "bonafide" for t in self.trials], dtype=bool)
         self.drawn: Resamples | None = None
         if self.is_bonafide.any() and not self.is_bonafide.all():
-            self.drawn = resamples(self.trials, count=count, seed=seed)
-        self.frozen = {detector: _freeze(table, detector) for detector in table.detectors}
+            with contextlib.suppress(BadScores):  # so few clusters that a class vanishes from every draw
+                self.drawn = resamples(self.trials, count=count, seed=seed)
         self._scores: dict[tuple[str, str], Scores] = {}
         self._values: dict[tuple[str, str], dict[str, Values] | None] = {}
 
@@ -79,6 +91,12 @@ class Grid:
             return None
         return {name: here[name] - clean[name] for name in here if name in clean}, use
 
+    def boot(self, detector: str, condition: str) -> Bootstrap:
+        """The scores of a cell that has values, under the resamples."""
+        assert self.drawn is not None
+        scores = self.scores(detector, condition)
+        return Bootstrap(self.drawn, scores, np.isfinite(scores))
+
     def estimate(self, values: Values, use: NDArray[np.bool_] | None = None) -> Estimate:
         """Values as an Estimate. use: the trials they rest on, all by default."""
         assert self.drawn is not None
@@ -103,13 +121,15 @@ class Grid:
         boot = Bootstrap(self.drawn, self.scores(detector, condition), use)
         frozen = self.frozen[detector]
         llrs = frozen.calibration.apply if frozen.calibration else None
-        return metric_values(boot, self.names, threshold=frozen.threshold, llrs=llrs)
+        isotonic = frozen.isotonic.apply if frozen.isotonic else None
+        return metric_values(boot, self.names, threshold=frozen.threshold, llrs=llrs, isotonic=isotonic)
 
 
-def _freeze(table: ScoreTable, detector: str) -> Frozen:
+def freeze(table: ScoreTable, detector: str) -> Frozen:
+    """Threshold and calibrations of a detector, fitted on the development trials of its clean cell."""
     cell = table.cells.get((detector, CLEAN))
     if cell is None:
-        return Frozen(None, None, "the clean cell is missing")
+        return Frozen(None, None, why="the clean cell is missing")
     labels = {t.id: t.label for t in table.trials if t.part == "dev"}
     classes: dict[str, list[float]] = {"bonafide": [], "spoof": []}
     for name, score, status in zip(cell.ids, cell.scores, cell.status, strict=True):
@@ -117,6 +137,8 @@ def _freeze(table: ScoreTable, detector: str) -> Frozen:
             classes[labels[name]].append(float(score))
     try:
         b, s = (np.array(classes[label]) for label in ("bonafide", "spoof"))
-        return Frozen(frozen_threshold(bonafide=b, spoof=s), fit(bonafide=b, spoof=s))
+        return Frozen(
+            frozen_threshold(bonafide=b, spoof=s), fit(bonafide=b, spoof=s), fit_isotonic(bonafide=b, spoof=s)
+        )
     except BadScores as error:
-        return Frozen(None, None, f"no threshold can be frozen on clean development trials ({error})")
+        return Frozen(None, None, why=f"no threshold can be frozen on clean development trials ({error})")

@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 
 import numpy as np
 
@@ -18,11 +19,12 @@ POINTS = 0.10
 CHANCE = 0.5
 
 Means = dict[tuple[str, str], dict[str, Values]]
+Lookup = Callable[[str, str], Mapping[str, Values] | None]
 Groups = Mapping[str, Sequence[ConditionInfo]]
 
 
 def means(
-    grid: Grid, detectors: Sequence[str], groups: Groups, families: Mapping[str, Sequence[str]]
+    values: Lookup, detectors: Sequence[str], groups: Groups, families: Mapping[str, Sequence[str]]
 ) -> Means:
     """(detector, corruption | family | "all") -> metric -> shape (1 + B,): mean over levels, then over corruptions.
 
@@ -31,46 +33,43 @@ def means(
     found: Means = {}
     for detector in detectors:
         for name, levels in groups.items():
-            cells = [grid.values(detector, info.name) for info in levels]
+            cells = [values(detector, info.name) for info in levels]
             found[detector, name] = _mean([cell for cell in cells if cell is not None])
         for family, members in families.items():
             found.setdefault((detector, family), _mean([found[detector, name] for name in members]))
     return found
 
 
-def relative_errors(
-    grid: Grid, detectors: Sequence[str], groups: Groups, members: Sequence[str], reference: str
-) -> tuple[dict[str, Values], list[str]]:
-    """({detector: mean over corruptions of (sum of EERs over levels / the reference's sum)}, corruptions left out).
+def relative_error(
+    values: Lookup, detector: str, groups: Groups, members: Sequence[str], reference: str
+) -> tuple[Values | None, list[str]]:
+    """(mean over corruptions of the detector's sum of EERs over levels / the reference's, corruptions left out).
 
-    Left out is a corruption under which the reference makes no error at all: nothing can be divided by it.
-    Source: the mean corruption error of Hendrycks and Dietterich 2019, with a named reference.
+    Left out is a corruption under which the reference makes no error at all: nothing can be divided by it; None where
+    nothing is left. Source: the mean corruption error of Hendrycks and Dietterich 2019, with a named reference.
     """
-    sums = {
-        (d, name): sum((_eer(grid, d, i.name) for i in groups[name]), start=np.zeros(1))
-        for d in detectors
-        for name in members
-    }
-    usable = [name for name in members if sums[reference, name][0] > 0]
+    mine, its = (
+        {name: sum((_eer(values, d, i.name) for i in groups[name]), start=np.zeros(1)) for name in members}
+        for d in (detector, reference)
+    )
+    usable = [name for name in members if its[name][0] > 0]
     if not usable:
-        return {}, list(members)
-    found = {}
-    for detector in detectors:
-        with np.errstate(divide="ignore", invalid="ignore"):
-            ratios = np.stack([sums[detector, name] / sums[reference, name] for name in usable])
-        found[detector] = np.where(np.isfinite(ratios).all(axis=0), ratios.mean(axis=0), np.nan)
-    return found, [name for name in members if name not in usable]
+        return None, list(members)
+    with np.errstate(divide="ignore", invalid="ignore"):
+        ratios = np.stack([mine[name] / its[name] for name in usable])
+    error = np.where(np.isfinite(ratios).all(axis=0), ratios.mean(axis=0), np.nan)
+    return error, [name for name in members if name not in usable]
 
 
-def breakdowns(grid: Grid, detectors: Sequence[str], groups: Groups) -> list[Breakdown]:
+def breakdowns(values: Lookup, detectors: Sequence[str], groups: Groups) -> list[Breakdown]:
     """For each detector and corruption the mildest level whose EER reaches clean + 10 points, or one half if less."""
     found = []
     for detector, (name, levels) in itertools.product(detectors, groups.items()):
-        clean = grid.values(detector, CLEAN)
+        clean = values(detector, CLEAN)
         if clean is None or levels[0].family == CONTROL:
             continue
         limit = min(float(clean[EER][0]) + POINTS, CHANCE)
-        broken = next((i for i in levels if float(_eer(grid, detector, i.name)[0]) >= limit), None)
+        broken = next((i for i in levels if float(_eer(values, detector, i.name)[0]) >= limit), None)
         found.append(
             Breakdown(
                 detector,
@@ -84,19 +83,30 @@ def breakdowns(grid: Grid, detectors: Sequence[str], groups: Groups) -> list[Bre
     return found
 
 
-def compare(grid: Grid, scopes: Mapping[str, Mapping[str, Values]]) -> list[Comparison]:
-    """All pairs of detectors in each scope, scope -> detector -> EER values; Holm over all of them together."""
-    assert grid.drawn is not None
-    rows: list[tuple[str, str, str, Estimate, float]] = []
-    for scope, values in scopes.items():
-        for first, second in itertools.combinations(values, 2):
-            difference = values[first] - values[second]
-            p = p_value(difference[1:], clusters=grid.drawn.fewest)
-            rows.append((first, second, scope, grid.estimate(difference), p))
-    corrected = holm([row[-1] for row in rows])
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """Two detectors in a scope: their EER values over the same trials and resamples (those of ``grid``), and conditions."""
+
+    first: str
+    second: str
+    scope: str
+    values: tuple[Values, Values]
+    grid: Grid
+    conditions: int
+
+
+def compare(pairs: Sequence[Pair]) -> list[Comparison]:
+    """The difference of each pair, with Holm's correction over all of them together."""
+    rows: list[tuple[Pair, Estimate, float]] = []
+    for pair in pairs:
+        difference = pair.values[0] - pair.values[1]
+        assert pair.grid.drawn is not None
+        p = p_value(difference[1:], clusters=pair.grid.drawn.fewest)
+        rows.append((pair, pair.grid.estimate(difference), p))
+    corrected = holm([p for _, _, p in rows])
     return [
-        Comparison(first, second, scope, EER, difference, p, q)
-        for (first, second, scope, difference, p), q in zip(rows, corrected, strict=True)
+        Comparison(pair.first, pair.second, pair.scope, EER, difference, p, q, pair.conditions)
+        for (pair, difference, p), q in zip(rows, corrected, strict=True)
     ]
 
 
@@ -114,9 +124,9 @@ def rank(grid: Grid, values: Mapping[str, Values]) -> dict[str, Estimate]:
     )
 
 
-def _eer(grid: Grid, detector: str, condition: str) -> Values:
-    values = grid.values(detector, condition)
-    return values[EER] if values is not None else np.full(1, np.nan)
+def _eer(values: Lookup, detector: str, condition: str) -> Values:
+    found = values(detector, condition)
+    return found[EER] if found is not None else np.full(1, np.nan)
 
 
 def _mean(cells: Sequence[Mapping[str, Values]]) -> dict[str, Values]:

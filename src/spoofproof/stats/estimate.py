@@ -22,20 +22,30 @@ _AT_THRESHOLD = {
     "balanced_accuracy": "balanced_accuracy",
     "f1": "f1",
 } | {f"{name}_frozen": name for name in DECISIONS}
+_LEAST = "min_cllr"
+EVIDENCE = ("cllr_raw", "cllr_isotonic", "cllr_loss", "llr_bonafide", "llr_spoof")
 _AT_ORACLE = {f"{name}_oracle": name for name in DECISIONS}
 
 
 def metric_values(
-    boot: Bootstrap, names: Sequence[str], *, threshold: float | None = None, llrs: Llrs | None = None
+    boot: Bootstrap,
+    names: Sequence[str],
+    *,
+    threshold: float | None = None,
+    llrs: Llrs | None = None,
+    isotonic: Llrs | None = None,
 ) -> dict[str, Values]:
     """Measured value and resampled values, shape (1 + B,), of each metric that can be computed, in the order given.
 
     names: registered metrics, and the decision metrics as ``…_frozen`` (at ``threshold``) and ``…_oracle`` (at the EER
-    threshold of each resample). Metrics that need a ``threshold`` or ``llrs`` are left out where it is None.
+    threshold of each resample), and EVIDENCE: Cllr of the raw scores and of ``isotonic``, Cllr − min Cllr, and the mean
+    llr of each class. Metrics that need a ``threshold``, ``llrs`` or ``isotonic`` are left out where it is None.
     Raises UnknownName.
     """
     found: dict[str, Values] = {}
-    curves, oracle = [n for n in names if n in CURVES], [n for n in names if n in _AT_ORACLE]
+    curves, oracle = [n for n in names if n in CURVES and n != _LEAST], [n for n in names if n in _AT_ORACLE]
+    if {_LEAST, "cllr_loss"} & set(names):  # a hull is dear: once, and on the shorter staircase of runs
+        found |= boot.curves([_LEAST])
     if curves or oracle:
         found |= boot.curves(curves, [_AT_ORACLE[n] for n in oracle])
     fixed = {n: _AT_THRESHOLD[n] for n in names if n in _AT_THRESHOLD}
@@ -46,7 +56,9 @@ def metric_values(
         found["eer_asvspoof"] = boot.asvspoof()
     if llrs is not None and set(names) & set(LLR):
         found |= boot.of_llr(llrs)
-    ours = {*CURVES, *_AT_ORACLE, *_AT_THRESHOLD, *LLR, "eer_asvspoof"}
+    if llrs is not None and set(names) & set(EVIDENCE):
+        found |= _evidence(boot, llrs, isotonic, found.get(_LEAST))
+    ours = {*CURVES, *_AT_ORACLE, *_AT_THRESHOLD, *LLR, *EVIDENCE, "eer_asvspoof"}
     for name in names:
         if name not in ours and _possible(name, threshold, llrs):
             found[name] = boot.of_any(name, llrs=llrs, threshold=threshold)
@@ -136,6 +148,15 @@ def paired_difference(
     difference = metric_values(a, [metric])[metric] - metric_values(b, [metric])[metric]
     p = p_value(difference[1:], clusters=drawn.fewest)
     return estimate_of(difference, a, confidence=confidence), p
+
+
+def _evidence(boot: Bootstrap, llrs: Llrs, isotonic: Llrs | None, least: Values | None) -> dict[str, Values]:
+    maps: dict[str, Llrs] = {"raw": lambda scores: scores, "linear": llrs}
+    found = boot.evidence(maps | ({"isotonic": isotonic} if isotonic else {}))
+    cllr, bonafide, spoof = found["linear"]
+    values = {"cllr_raw": found["raw"][0], "llr_bonafide": bonafide, "llr_spoof": spoof}
+    values |= {"cllr_loss": cllr - least} if least is not None else {}
+    return values | ({"cllr_isotonic": found["isotonic"][0]} if isotonic else {})
 
 
 def _usable(

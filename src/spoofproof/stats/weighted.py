@@ -6,7 +6,7 @@ from (points x resamples) arrays by the same functions that give the measured va
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from typing import Protocol
 
 import numpy as np
@@ -31,6 +31,7 @@ CURVES: dict[str, Callable[[Rates, Rates], Rates]] = {
     "auroc": area,
     "min_dcf": cost.lowest_dcf,
     "min_tdcf": cost.lowest_tdcf,
+    "min_cllr": llr.min_cllr_of,
 }
 
 
@@ -112,6 +113,30 @@ class Bootstrap:
         (b, s), _ = self._means(np.column_stack([wrong, surprise, gaps]))
         dcf = (cost.DCF_MISS * b[0] + cost.DCF_FALSE_ALARM * s[0]) / cost.DCF_DEFAULT
         return {"act_dcf": dcf, "cllr": b[1] + s[1], "ece": np.abs((b[2:] + s[2:]) / 2).sum(axis=0)}
+
+    def evidence(self, maps: Mapping[str, Llrs]) -> dict[str, tuple[Values, Values, Values]]:
+        """name -> (Cllr, mean llr of bona fide, mean llr of spoof) of the scores turned into llrs by each map."""
+        columns = []
+        for llrs in maps.values():
+            x = llrs(self.scores)
+            columns += [np.where(self.is_bonafide, *llr.surprise(x)), x]
+        (b, s), _ = self._means(np.column_stack(columns))
+        return {
+            name: (b[k] + s[k], b[k + 1], s[k + 1])
+            for name, k in zip(maps, range(0, b.shape[0], 2), strict=True)
+        }
+
+    def found(self, llrs: Llrs) -> Values:
+        """Share of bona fide, at equal priors, in each bin of a reliability diagram: shape (bins, 1 + B), NaN where a
+        bin is empty."""
+        x = llrs(self.scores)
+        inside = np.zeros((x.size, llr.BINS))
+        for mask in (self.is_bonafide, ~self.is_bonafide):
+            inside[np.flatnonzero(mask), llr.bin_gaps(x[mask], True)[0]] = 1.0
+        (b, s), _ = self._means(inside)
+        with np.errstate(invalid="ignore"):
+            result: Values = b / (b + s)
+        return result
 
     def asvspoof(self) -> Values:
         """eer_asvspoof, shape (1 + B,): a trial drawn w times is w steps, equal scores in the order bona fide, spoof.

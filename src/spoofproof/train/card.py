@@ -4,41 +4,31 @@ from __future__ import annotations
 
 import hashlib
 from collections import Counter
-from collections.abc import Mapping
+from dataclasses import asdict
 from datetime import UTC, datetime
-from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from .. import __version__
 from ..shipped import sha256
 from .data import Example, Parts
+from .mixtures import GMM, TABLES
 from .recipe import Recipe
 
-LIMITS = (
-    "Trained on 1 207 short clips of few sources. It hears two cues only: trajectories of the cepstra that are smoother "
-    "than those of recorded speech, and the traces of old vocoders. Added noise roughens the trajectories and hides the "
-    "first cue; smoothing codecs imitate it. Log odds are calibrated on a small development part at equal priors. "
-    "For measuring robustness, not for judging anyone's recording."
-)
+if TYPE_CHECKING:
+    from .run import Made
 
 
-def card_of(
-    recipe: Recipe,
-    file: str,
-    parts: Parts,
-    figures: Mapping[str, Any],
-    facts: Mapping[str, Any],
-    weights: Path,
-) -> dict[str, Any]:
-    """The card as JSON, see docs/detectors.md. figures: by part. facts: what the trainer tells of the model."""
+def card_of(recipe: Recipe, file: str, parts: Parts, made: Made) -> dict[str, Any]:
+    """The card as JSON, see docs/detectors.md. file: the recipe's name."""
+    figures = {"auroc": made.figures} if recipe.detector == GMM else made.figures
     return {
         "kind": "detector",
         "made_with": f"spoofproof {__version__}, recipe {file}",
         "date": datetime.now(UTC).date().isoformat(),
         "recipe": file,
         "recipe_sha256": hashlib.sha256(recipe.text.encode()).hexdigest(),
-        "weights": sha256(weights),
-        "bytes": weights.stat().st_size,
+        "weights": sha256(made.weights),
+        "bytes": made.weights.stat().st_size,
         "score": "log odds of bona fide at equal priors, natural logarithm; higher is more bona fide",
         "data": {
             "corpus": recipe.data.corpus,
@@ -46,18 +36,20 @@ def card_of(
             "train": _count(parts.train),
             "dev": _count(parts.dev),
             "left_out": list(recipe.data.leave_out),
+            **({"extra": list(recipe.data.extra)} if recipe.data.extra else {}),
         },
-        "contamination": sorted({e.trial.source for e in (*parts.train, *parts.dev)}),
+        "contamination": sorted({e.trial.source for e in (*parts.train, *parts.dev)} | {*made.heard}),
         "augmentation": list(recipe.augment.conditions),
         "held_out": list(recipe.augment.held_out),
         "copy_synthesis": list(recipe.augment.copy_synthesis),
-        "figures": {"auroc": figures},
-        "model": dict(facts),
+        **({} if recipe.detector in TABLES else {"live": asdict(recipe.live)}),
+        "figures": figures,
+        "model": made.facts,
         "licence": (
             "Weights: Apache-2.0. The clips they were trained on bear various licences, some unstated; none of them is "
             "part of the weights file or of this package."
         ),
-        "limits": LIMITS,
+        "limits": made.limits,
     }
 
 

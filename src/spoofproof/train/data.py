@@ -1,4 +1,4 @@
-"""What a training run hears: examples, their renderings, and the features of both kept on disk."""
+"""What a training run hears: examples, and, for mixtures, their renderings and features kept on disk."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ import json
 import os
 from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Literal
 
@@ -22,6 +22,7 @@ from ..errors import BadCorpus, BadPlan, MissingPart, SpoofproofError
 from ..registry import read_corpus
 from ..streams import stream
 from ..types import LABELS, Clip, Trial
+from .mixtures import GMM
 from .recipe import Recipe
 
 Progress = Callable[..., None]
@@ -66,8 +67,16 @@ def read(recipe: Recipe, root: Path | None) -> Parts:
     Raises BadCorpus when a class is missing from one of them, BadPlan for a source that is not there.
     """
     place = root or os.environ.get("SPOOFPROOF_DATA")
-    trials = read_corpus(f"{recipe.data.corpus}:{place}" if place else recipe.data.corpus)
+    named = f"{recipe.data.corpus}:{place}" if place and ":" not in recipe.data.corpus else recipe.data.corpus
+    trials = read_corpus(named)
     train = [t for t in trials if t.part == "train"]
+    for name in recipe.data.extra:
+        more = [t for t in read_corpus(name) if t.part == "train"]
+        if not more:
+            raise BadCorpus(
+                f"extra = {name!r} has no train part; only clips of a train part are learned from"
+            )
+        train += [replace(t, id=f"{name}/{t.id}") for t in more]
     out = set(recipe.data.leave_out)
     unknown = out - {t.source for t in train}
     if unknown:
@@ -79,15 +88,17 @@ def read(recipe: Recipe, root: Path | None) -> Parts:
             if not any(t.label == label for t in part):
                 raise BadCorpus(f"the {name} part has no {label} clip; a detector is trained on both classes")
     left = [t for t in train if t.source in out]
-    return Parts(*(tuple(_with_twins(part, recipe)) for part in (kept, dev, left)))
+    judged = recipe.augment.twins if recipe.detector == GMM else recipe.select.twins
+    counts = ((kept, recipe.augment.twins), (dev, judged), (left, judged))
+    return Parts(*(tuple(_with_twins(part, recipe, twins)) for part, twins in counts))
 
 
-def _with_twins(trials: Sequence[Trial], recipe: Recipe) -> list[Example]:
+def _with_twins(trials: Sequence[Trial], recipe: Recipe, twins: int) -> list[Example]:
     real = [t for t in trials if t.label == "bonafide"]
-    if recipe.augment.twins < len(real):
+    if twins < len(real):
         rng = stream(recipe.seed, "twins")
         odds = np.array([Counter(t.source for t in real)[t.source] ** -0.5 for t in real])
-        drawn = rng.choice(len(real), recipe.augment.twins, replace=False, p=odds / odds.sum())
+        drawn = rng.choice(len(real), twins, replace=False, p=odds / odds.sum())
         real = [real[i] for i in sorted(drawn)]
     return [Example(t) for t in trials] + [Example(t, m) for t in real for m in recipe.augment.copy_synthesis]
 

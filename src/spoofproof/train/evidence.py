@@ -7,7 +7,6 @@ from collections.abc import Sequence
 import numpy as np
 from numpy.typing import NDArray
 
-from ..detectors.features import Features, roughness
 from ..metrics.rank import auroc
 from .data import Example, Kind
 
@@ -71,12 +70,3 @@ def area(scores: Floats, bonafide: NDArray[np.bool_]) -> float:
     if bonafide.all() or not bonafide.any():
         return float("nan")
     return auroc(bonafide=scores[bonafide].astype(np.float64), spoof=scores[~bonafide].astype(np.float64))
-
-
-def mean_roughness(stored: NDArray[np.float16], static: int) -> Features:
-    """Mean over time of each coefficient's roughness: (N, frames, D) -> (N, static), a few hundred clips at a time."""
-    parts = [
-        roughness(stored[i : i + 256, :, :static].astype(np.float32)).mean(axis=1)
-        for i in range(0, len(stored), 256)
-    ]
-    return np.concatenate(parts)

@@ -1,192 +1,138 @@
-"""LFCC-LCNN: a linear expert on roughness, a network on vocoded copies; the loop that trains the network."""
+"""The loop that trains a network. It reads straight down: draw, forward, loss, backward, average, judge, keep."""
 
 from __future__ import annotations
 
 import copy
-import io
 import math
+import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
-from numpy.typing import NDArray
-from torch.nn.functional import binary_cross_entropy_with_logits
 
-from ..audio import WINDOW_SAMPLES, whole_file
+from ..audio import whole_file
 from ..errors import SpoofproofError
 from ..streams import stream
-from .data import Parts, chances
-from .evidence import Floats, area, calibrated, logistic, mean_roughness
-from .lcnn import Copies, Detector, export
+from .batches import Deck, batches
+from .curves import svg
+from .device import precision
+from .judge import Judged
+from .objectives import OBJECTIVES, Target
 from .recipe import Recipe
+from .state import State, restore, save, save_weights
 
-Stored = NDArray[np.float16]
-
-
-@dataclass(frozen=True)
-class Made:
-    """A trained LFCC-LCNN."""
-
-    network: Detector
-    recipe: Recipe
-    facts: dict[str, Any]
-    ending: str = ".onnx"
-
-    def evidence(self, stored: Stored) -> list[Floats]:
-        """Calibrated log odds of each expert for stored features (N, frames, D): two arrays of shape (N,)."""
-        n, static = self.network, self.recipe.features.coefficients
-        made = mean_roughness(stored, static) @ n.weight.numpy() + n.offset
-        return [made.astype(np.float64), n.calibration[0] * score(n.copies, stored) + n.calibration[1]]
-
-    def save(self, path: Path) -> None:
-        export(self.network, self.recipe.features, self.recipe.features.frames(WINDOW_SAMPLES), path)
+Log = Callable[..., None]
 
 
-def train_lcnn(
+def learn(
+    network: torch.nn.Module,
+    deck: Deck,
+    judge: Callable[[torch.nn.Module], Judged],
     recipe: Recipe,
-    parts: Parts,
-    train: Stored,
-    dev: Stored,
+    device: torch.device,
     folder: Path,
-    log: Callable[..., None],
+    log: Log,
     progress: Callable[..., None],
-) -> Made:
-    """Fit both experts and calibrate them. Goes on after the last whole epoch in ``folder``."""
-    static = recipe.features.coefficients
-    weight, offset = smooth_expert(recipe, parts, train)
-    copies = train_copies(recipe, parts, train, dev, folder, log, progress)
-    raw = [mean_roughness(dev, static) @ weight + offset, score(copies, dev)]
-    (slope, shift), second = calibrated(raw, parts.dev)
-    smooth = (slope * weight, slope * offset + shift)
-    network = Detector(copies, second, smooth).eval()
-    facts = {
-        "calibration": [(slope, shift), second],
-        "parameters": sum(p.numel() for p in copies.parameters()) + static + 1,
-    }
-    return Made(network, recipe, facts)
+    deadline: float = math.inf,
+) -> State:
+    """Train ``network`` on what ``deck`` deals; ``judge`` scores the moving average on dev, and the best is kept.
 
-
-def smooth_expert(recipe: Recipe, parts: Parts, train: Stored) -> tuple[Floats, float]:
-    """Linear weights on mean roughness: logistic regression on all renderings, strongly shrunk."""
-    rows, odds = len(parts.train), chances(parts.train, "made")
-    static, count = recipe.features.coefficients, train.shape[1]
-    x = np.concatenate([mean_roughness(train[:, c], static) for c in range(count)]).astype(np.float64)
-    weight = np.tile(odds / count, count)
-    real = np.tile([e.kind == "bonafide" for e in parts.train], count)
-    assert len(x) == rows * count
-    centre = weight @ x
-    scale = np.sqrt(weight @ np.square(x - centre))
-    w, b = logistic((x - centre) / scale, real, weight, recipe.lcnn.ridge)
-    return w / scale, b - float((w / scale) @ centre)
-
-
-def train_copies(
-    recipe: Recipe,
-    parts: Parts,
-    train: Stored,
-    dev: Stored,
-    folder: Path,
-    log: Callable[..., None],
-    progress: Callable[..., None],
-) -> Copies:
-    """The network against vocoded copies; the moving average of its weights that separates best on dev."""
-    settings = recipe.optimiser
-    torch.set_num_threads(1)
-    torch.manual_seed(recipe.seed)
-    torch.use_deterministic_algorithms(True)
-    network = Copies(recipe.features.coefficients, recipe.lcnn)
+    Goes on from ``folder``/state.pt, at any step, to the bytes of an unbroken run. deadline: ``time.monotonic()`` at
+    which it stops and leaves a whole state. Raises SpoofproofError when the loss is not finite; what was good is kept.
+    """
+    o = recipe.optimiser
+    epoch_steps = math.ceil(o.clips / o.batch)
+    steps = epoch_steps * o.epochs
+    network.to(device)
     average = copy.deepcopy(network)
-    optimiser = torch.optim.AdamW(network.parameters(), settings.rate, weight_decay=settings.decay)
-    real = np.array([e.kind == "bonafide" for e in parts.train], dtype=np.float32)
-    odds = chances(parts.train, "copied")
-    judged = np.array([e.kind != "made" for e in parts.dev])
-    answers = np.array([e.kind == "bonafide" for e in parts.dev])[judged]
-    batches = math.ceil(settings.clips / settings.batch)
-    steps = batches * settings.epochs
-    best, best_state, first = -1.0, average.state_dict(), 0
-
+    learned = [p for p in network.parameters() if p.requires_grad]
+    optimiser = torch.optim.AdamW(learned, o.rate, weight_decay=o.decay)
+    scaler = torch.amp.GradScaler(device.type, enabled=recipe.run.precision == "f16")
+    objective = OBJECTIVES[o.objective]
     kept = folder / "state.pt"
-    if kept.exists():
-        state = torch.load(kept, weights_only=True)
-        network.load_state_dict(state["network"])
-        average.load_state_dict(state["average"])
-        optimiser.load_state_dict(state["optimiser"])
-        torch.set_rng_state(state["chance"])
-        best, best_state, first = state["best"], state["best_state"], state["epoch"]
+    state = restore(kept, network, average, optimiser, scaler, deck, device)
+    clock = Clock(state.step, steps)
+    saved = time.monotonic()
 
-    for epoch in range(first, settings.epochs):
-        rng = stream(recipe.seed, "epoch", str(epoch))
+    for batch in batches(deck, state.step, steps, recipe.run.loaders):
+        step = state.step
+        torch.manual_seed(int(stream(recipe.seed, "torch", str(step)).integers(2**62)))
+        for group in optimiser.param_groups:
+            group["lr"] = o.rate * schedule(step, steps, o.warm)
         network.train()
-        losses = []
-        for batch in range(batches):
-            step = epoch * batches + batch
-            for group in optimiser.param_groups:
-                group["lr"] = settings.rate * schedule(step, steps)
-            chosen = rng.choice(len(odds), settings.batch, p=odds)
-            x = crops(train, chosen, settings.crop, rng)
-            target = torch.from_numpy(real[chosen] * (1 - 2 * settings.smoothing) + settings.smoothing)
-            loss = binary_cross_entropy_with_logits(network(torch.from_numpy(x)), target)
-            if not torch.isfinite(loss):
-                raise SpoofproofError(
-                    f"the loss is {loss.item()} in epoch {epoch + 1}; the last good state is kept in {kept}. "
-                    "A lower rate in [optimiser] usually mends it"
-                )
-            optimiser.zero_grad()
-            loss.backward()
-            optimiser.step()
-            follow(average, network, settings.average if step > 100 else 0.8)
-            losses.append(loss.item())
-            progress(step + 1, steps, f"epoch {epoch + 1}, loss {loss.item():.3f}")
-        found = area(score(average, dev[judged]), answers)
-        if found > best:
-            best, best_state = found, copy.deepcopy(average.state_dict())
-        log(event="epoch", epoch=epoch + 1, loss=round(float(np.mean(losses)), 5), dev_area=round(found, 5))
-        state = {
-            "network": network.state_dict(),
-            "average": average.state_dict(),
-            "optimiser": optimiser.state_dict(),
-            "chance": torch.get_rng_state(),
-            "best": best,
-            "best_state": best_state,
-            "epoch": epoch + 1,
-        }
-        buffer = io.BytesIO()
-        torch.save(state, buffer)
-        with whole_file(kept) as file:
-            file.write(buffer.getvalue())
+        target = Target(torch.from_numpy(batch.bonafide).to(device), torch.from_numpy(batch.pairs).to(device))
+        with precision(recipe.run, device):
+            logits = network(torch.from_numpy(batch.wave).to(device))
+        loss = objective(logits.float(), target, o)
+        optimiser.zero_grad(set_to_none=True)
+        scaler.scale(loss).backward()
+        scaler.unscale_(optimiser)
+        norm = torch.nn.utils.clip_grad_norm_(learned, o.clip or math.inf)
+        refuse_nonsense(loss.item(), norm.item(), step, scaler.is_enabled(), folder, recipe.detector)
+        scaler.step(optimiser)
+        scaler.update()
+        follow(average, network, min(o.average, (1 + step) / (10 + step)))
+        state.losses.append(loss.item())
+        state.step += 1
+        progress(
+            state.step, steps, f"{clock.text(state)}, loss {np.mean(state.losses[-50:]):.3f}{state.said}"
+        )
 
-    average.load_state_dict(best_state)
-    average.eval()
-    return average
+        whole, part = divmod(state.step, epoch_steps)
+        if not part:
+            if not whole % recipe.select.every or state.step == steps:
+                consider(state, judge(average), average, recipe, folder)
+            log(event="epoch", epoch=whole, **state.turn(whole, optimiser.param_groups[0]["lr"], norm.item()))
+            draw(state, recipe, folder)
+        late = time.monotonic() > deadline
+        if not part or late or time.monotonic() - saved > 60 * recipe.run.save_minutes:
+            save(kept, state, network, average, optimiser, scaler, deck)
+            saved = time.monotonic()
+        if late:
+            log(event="stopped", step=state.step, of=steps)
+            break
+
+    if not state.best_weights:  # stopped before the first judgement
+        state.best_weights = {k: v.cpu() for k, v in average.state_dict().items()}
+    return state
 
 
-def schedule(step: int, steps: int) -> float:
-    """Share of the full learning rate: up in a line over the first 5 %, then down half a cosine to zero."""
-    rise = max(1, steps // 20)
+def consider(state: State, judged: Judged, average: torch.nn.Module, recipe: Recipe, folder: Path) -> None:
+    """Keep the average's weights, in ``state`` and as a .pth, when they are the best on dev so far."""
+    metric = recipe.select.metric
+    figure = judged.mean(metric)
+    sign = 1 if metric == "auroc" else -1
+    state.said = f", dev {metric.upper()} {figure:.3f}"
+    state.figures = {metric: figure, "by": {c: dict(kinds) for c, kinds in judged.figures.items()}}
+    if state.best is None or sign * figure > sign * state.best:
+        state.best, state.best_step = figure, state.step
+        state.best_weights = {k: v.detach().cpu().clone() for k, v in average.state_dict().items()}
+        save_weights(folder / f"{recipe.detector}.pth", state.best_weights)
+
+
+def refuse_nonsense(loss: float, norm: float, step: int, scaled: bool, folder: Path, detector: str) -> None:
+    """Raises SpoofproofError for a loss, or a gradient, that is not finite, before it reaches the weights.
+
+    A gradient that overflows half precision is the scaler's business: it skips the step.
+    """
+    if math.isfinite(loss) and (scaled or math.isfinite(norm)):
+        return
+    what = f"the loss is {loss}" if not math.isfinite(loss) else f"the gradient is {norm}"
+    best = folder / f"{detector}.pth"
+    kept = f"the best weights so far are in {best}" if best.exists() else "no epoch was whole yet"
+    raise SpoofproofError(
+        f"{what} in step {step + 1}; {kept}, and the last good state beside them. A lower rate or a longer warm "
+        'phase in [optimiser] (with another --out) usually mends it; precision = "float32" in [run] if it is not'
+    )
+
+
+def schedule(step: int, steps: int, warm: float) -> float:
+    """Share of the full rate: up in a line over the first ``warm`` of the steps, then down half a cosine to zero."""
+    rise = max(1, round(warm * steps))
     if step < rise:
         return (step + 1) / rise
     return 0.5 * (1 + math.cos(math.pi * (step - rise) / max(1, steps - rise)))
-
-
-def crops(
-    train: Stored, chosen: NDArray[np.int64], length: int, rng: np.random.Generator
-) -> NDArray[np.float32]:
-    """A stretch of ``length`` frames of a random rendering of each chosen example, (B, length, D)."""
-    copies, frames = train.shape[1:3]
-    return np.stack(
-        [
-            train[i, c, t : t + length].astype(np.float32)
-            for i, c, t in zip(
-                chosen,
-                rng.integers(0, copies, len(chosen)),
-                rng.integers(0, frames - length + 1, len(chosen)),
-                strict=True,
-            )
-        ]
-    )
 
 
 def follow(average: torch.nn.Module, network: torch.nn.Module, keep: float) -> None:
@@ -199,12 +145,31 @@ def follow(average: torch.nn.Module, network: torch.nn.Module, keep: float) -> N
                 mine.copy_(its)
 
 
-def score(network: Copies, stored: Stored) -> Floats:
-    """Log odds against copies for stored features (N, frames, D), shape (N,)."""
-    network.eval()
-    out = []
-    with torch.no_grad():
-        for i in range(0, len(stored), 32):
-            x = torch.from_numpy(stored[i : i + 32].astype(np.float32))
-            out.append(network(x).numpy().astype(np.float64))
-    return np.concatenate(out)
+def draw(state: State, recipe: Recipe, folder: Path) -> None:
+    """curves.svg, from what has been logged."""
+    metric = recipe.select.metric
+    rows = [row for row in state.history if metric in row]
+    dev: dict[str, list[tuple[float, float]]] = {}
+    for row in rows:
+        for condition, kinds in row["by"].items():
+            for kind, figures in kinds.items():
+                dev.setdefault(f"{condition} {kind}", []).append((row["epoch"], figures[metric]))
+    panels = {
+        "loss": {"train": [(row["epoch"], row["loss"]) for row in state.history]},
+        f"dev {metric.upper()}": {"mean": [(row["epoch"], row[metric]) for row in rows], **dev},
+    }
+    with whole_file(folder / "curves.svg") as file:
+        file.write(svg(panels, f"{recipe.detector}: {recipe.summary}").encode())
+
+
+class Clock:
+    """How far a run is and how long it still takes."""
+
+    def __init__(self, first: int, steps: int) -> None:
+        self.first, self.steps, self.began = first, steps, time.monotonic()
+
+    def text(self, state: State) -> str:
+        """ "14 min left"."""
+        done = state.step - self.first
+        left = (time.monotonic() - self.began) / max(done, 1) * (self.steps - state.step)
+        return f"{left / 60:.0f} min left" if left < 5400 else f"{left / 3600:.1f} h left"

@@ -2,23 +2,51 @@
 
 from __future__ import annotations
 
+import importlib
 import json
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
-
 from ..audio import whole_file
-from ..detectors.lfcc_gmm import together
 from ..errors import MissingPart, RunConflict
 from .card import card_of
-from .data import Example, bonafide, features, read
-from .evidence import Floats, area
-from .recipe import Recipe
+from .data import Parts, read
+from .mixtures import FUSION, GMM, TEXTURE, UBM
+from .recipe import Recipe, Run
 
 Log = Callable[..., None]
+_TRAINERS = {
+    GMM: (".gmm", "train_gmm"),
+    UBM: (".ubm", "train"),
+    FUSION: (".fuse", "train"),
+    TEXTURE: (".texture", "train"),
+}  # without a network
+
+
+@dataclass(frozen=True)
+class Course:
+    """What a trainer is given besides its recipe. root: of the corpus. began: ``time.monotonic()`` of the command."""
+
+    root: Path | None
+    folder: Path
+    log: Log
+    progress: Callable[..., None]
+    began: float
+
+
+@dataclass(frozen=True)
+class Made:
+    """What a trainer gives back. weights: the file, written. figures: by part. facts: of the model. limits: in words.
+    heard: sources that the weights know besides those of the recipe's parts."""
+
+    weights: Path
+    figures: dict[str, Any]
+    facts: dict[str, Any]
+    limits: str
+    heard: tuple[str, ...] = ()
 
 
 def run(
@@ -33,77 +61,61 @@ def run(
     runs/train/RECIPE. progress(done, total, text). The same recipe, data and machine give the same bytes, whether
     or not the run was interrupted.
 
-    Raises BadPlan, UnknownName (recipe), BadCorpus (data), MissingPart (torch, a codec), RunConflict (``out`` holds
-    another recipe's run, or the disk is full).
+    Raises BadPlan, UnknownName (recipe), BadCorpus (data), MissingPart (torch, a codec, a device), RunConflict
+    (``out`` holds another recipe's run, or the disk is full), SpoofproofError (the loss is not finite).
     """
+    began = time.monotonic()
     settings = Recipe.load(recipe)
+    train = trainer(settings)
     folder = out or Path("runs") / "train" / Path(recipe).stem
     claim(folder, settings)
     log = Journal(folder / "log.jsonl")
     parts = read(settings, data)
-    log(
-        event="start",
-        recipe=Path(recipe).name,
-        **{k: len(getattr(parts, k)) for k in ("train", "dev", "left")},
-    )
-
-    train = features(parts.train, settings.augment.copies, settings, folder, progress)
-    dev = features(parts.dev, 1, settings, folder, progress)[:, 0]
-    left = features(parts.left, 1, settings, folder, progress)[:, 0] if parts.left else None
-
-    fit: Callable[..., Any]
-    if settings.detector == "lfcc-gmm":
-        from .gmm import train_gmm
-
-        fit = train_gmm
-    else:
-        try:
-            import torch  # noqa: F401
-        except ImportError:
-            raise MissingPart.extra("training a network", "train") from None
-        from .loop import train_lcnn
-
-        fit = train_lcnn
-    made = fit(settings, parts, train, dev, folder, log, progress)
-
-    figures: dict[str, Any] = {}
-    for name, examples, stored in (("dev", parts.dev, dev), ("left", parts.left, left)):
-        if stored is not None:
-            figures[name] = judge(examples, made.evidence(stored))
-            log(event="score", part=name, **figures[name])
-    path = folder / f"{settings.detector}{made.ending}"
-    made.save(path)
-    with whole_file(path.with_suffix(".json")) as file:
-        card = card_of(settings, Path(recipe).name, parts, figures, made.facts, path)
+    sizes = {k: len(getattr(parts, k)) for k in ("train", "dev", "left")}
+    log(event="start", recipe=Path(recipe).name, **sizes)
+    made = train(settings, parts, Course(data, folder, log, progress, began))
+    for part, figures in made.figures.items():
+        log(event="score", part=part, **figures)
+    with whole_file(folder / f"{settings.detector}.json") as file:
+        card = card_of(settings, Path(recipe).name, parts, made)
         file.write(json.dumps(card, indent=1, ensure_ascii=False, sort_keys=True).encode() + b"\n")
     log(event="end", weights=card["weights"])
-    return path
+    return made.weights
 
 
-def judge(examples: Sequence[Example], log_odds: Sequence[Floats]) -> dict[str, float]:
-    """AUROC of the joint score against the corpus' own fakes, and against each vocoder's copies."""
-    score = np.array([together(pair) for pair in zip(*log_odds, strict=True)])
-    makers = sorted({e.maker for e in examples})
-    found: dict[str, float] = {}
-    for maker in makers:
-        use = np.array([e.kind == "bonafide" or e.maker == maker for e in examples])
-        value = area(score[use], bonafide([e for e, u in zip(examples, use, strict=True) if u]))
-        if np.isfinite(value):
-            found[maker or "fakes"] = round(value, 4)
-    return found
+def trainer(recipe: Recipe) -> Callable[[Recipe, Parts, Course], Made]:
+    """The function that trains what a recipe names. Raises MissingPart (torch), UnknownName, BadPlan (a setting)."""
+    if recipe.detector in _TRAINERS:
+        module, name = _TRAINERS[recipe.detector]
+        return getattr(importlib.import_module(module, __package__), name)  # type: ignore[no-any-return]
+    try:
+        import torch  # noqa: F401
+    except ImportError:
+        raise MissingPart.extra("training a network", "train") from None
+    from .network import checked, train_network
+
+    checked(recipe)
+    return train_network
 
 
 def claim(folder: Path, recipe: Recipe) -> None:
-    """Take ``folder`` for this recipe. Raises RunConflict when it holds the run of another one."""
+    """Take ``folder`` for this recipe. Raises RunConflict when it holds the run of another one; [run] may differ."""
     kept = folder / "recipe.toml"
-    if kept.exists() and kept.read_text(encoding="utf-8") != recipe.text:
-        raise RunConflict(
-            f"{folder} holds a run of another recipe (see {kept.name} in it); nothing was changed. "
-            "Choose another --out, or delete that folder"
-        )
-    if not kept.exists():
+    if kept.exists():
+        text = kept.read_text(encoding="utf-8")
+        if text != recipe.text and _essence(Recipe.parse(text, name=str(kept))) != _essence(recipe):
+            raise RunConflict(
+                f"{folder} holds a run of another recipe (see {kept.name} in it); nothing was changed. "
+                "Choose another --out, or delete that folder"
+            )
+    if not kept.exists() or text != recipe.text:
         with whole_file(kept) as file:
             file.write(recipe.text.encode())
+
+
+def _essence(recipe: Recipe) -> Recipe:
+    """A recipe without its wording and without what only says where it runs."""
+    return replace(recipe, text="", run=Run())
 
 
 class Journal:

@@ -5,24 +5,25 @@ from __future__ import annotations
 import json
 import os
 import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from collections.abc import Callable
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from .errors import SpoofproofError
+from ..errors import SpoofproofError
+from .console import bar, complain, console, cores, note, resumable, table
+from .study import calibrate_severity, study_app
+from .trials import limited, open_corpus
 
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
-    from .scores import ScoreTable
-    from .types import Trial
+    from ..scores import ScoreTable
+    from ..types import Trial
 
 EXIT_BAD_INPUT = 2
 EXIT_LOW_COVERAGE = 3
-EXIT_INTERRUPTED = 130
 
 Reference = Annotated[str, typer.Option(help="Detector that relative errors are measured against.")]
 Resamples = Annotated[int, typer.Option(min=10, help="Bootstrap resamples for the intervals.")]
@@ -43,6 +44,8 @@ corpus_app = typer.Typer(
     no_args_is_help=True, help="Look at a corpus before believing a number made from it."
 )
 app.add_typer(corpus_app, name="corpus")
+app.add_typer(study_app, name="study")
+app.command()(calibrate_severity)
 
 
 def main() -> None:
@@ -50,7 +53,7 @@ def main() -> None:
     try:
         app(standalone_mode=True)
     except SpoofproofError as error:
-        _complain(str(error))
+        complain(str(error))
         raise SystemExit(EXIT_BAD_INPUT) from None
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
@@ -59,7 +62,7 @@ def main() -> None:
 
 def _version(value: bool) -> None:
     if value:
-        from . import __version__
+        from .. import __version__
 
         typer.echo(f"spoofproof {__version__}")
         raise typer.Exit
@@ -110,9 +113,9 @@ def bench(
     min_coverage: MinCoverage = 0.0,
 ) -> None:
     """Measure how robust detectors are: a table here, a report in the run folder. Stop and go on at any time."""
-    from .bench import check_trials, run
-    from .plan import Plan
-    from .registry import detectors as registry
+    from ..bench import check_trials, run
+    from ..plan import Plan
+    from ..registry import detectors as registry
 
     the_plan = Plan.load(plan)
     changes: dict[str, Any] = {}
@@ -126,10 +129,10 @@ def bench(
         changes["seed"] = seed
     if changes:
         the_plan = the_plan.with_(**changes)
-    with _bar("corpus", "files") as update:
-        trials, facts = _open_corpus(corpus, size=size, speech=speech, progress=update)
+    with bar("corpus", "files") as update:
+        trials, facts = open_corpus(corpus, size=size, speech=speech, progress=update)
     if limit:
-        trials = _limited(trials, limit, the_plan.seed)
+        trials = limited(trials, limit, the_plan.seed)
     check_trials(trials)
     facts["options"] = [
         *(word for text in condition or [] for word in ("--condition", text)),
@@ -139,18 +142,18 @@ def bench(
     ]
     folder = out or Path("runs") / _run_name(the_plan.name, corpus)
     if not (folder / "run.json").exists():
-        with _bar("audit", "files") as update:
+        with bar("audit", "files") as update:
             facts = {**facts, "audit": _audit(trials, update, the_plan.seed)}
-    _note(
+    note(
         f"{len(trials)} trials, {len(the_plan.conditions)} conditions, {len(the_plan.detectors)} detectors → {folder}"
     )
-    with _resumable(), _bar("bench", "trials") as update:
+    with resumable(), bar("bench", "trials") as update:
         table = run(
             the_plan,
             trials,
             folder,
             corpus=facts,
-            workers=workers or _cores(),
+            workers=workers or cores(),
             progress=lambda p: update(p.done, p.total, p.condition),
         )
     _report(table, folder, folder, reference=reference, resamples=resamples)
@@ -163,13 +166,16 @@ def report(
     out: Annotated[Path | None, typer.Option(help="Where the report goes. Default: the run folder.")] = None,
     reference: Reference = "",
     resamples: Resamples = 1000,
+    without_contaminated: Annotated[
+        bool, typer.Option(help="Leave out trials that a detector's card lists as met in training.")
+    ] = False,
     min_coverage: MinCoverage = 0.0,
 ) -> None:
     """Re-table, re-plot and re-test a run from its cells alone: no audio and no model is needed."""
-    from .scores import ScoreTable
+    from ..scores import ScoreTable
 
     table = ScoreTable.read(run)
-    _report(table, run, out or run, reference=reference, resamples=resamples)
+    _report(table, run, out or run, reference=reference, resamples=resamples, without=without_contaminated)
     _check_coverage(table, min_coverage)
 
 
@@ -179,7 +185,7 @@ def list_(
     json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """What there is: everything registered, by this package, by plug-ins, by nobody else."""
-    from .listing import rows
+    from ..listing import rows
 
     title, header, lines = rows(what)
     if json_:
@@ -187,7 +193,7 @@ def list_(
             json.dumps([dict(zip(header, line, strict=True)) for line in lines], ensure_ascii=False, indent=1)
         )
     else:
-        _table(title, header, lines)
+        table(title, header, lines)
 
 
 @app.command()
@@ -195,9 +201,9 @@ def show(
     name: Annotated[str, typer.Argument(help="A corruption, detector, metric, corpus or plan.")],
 ) -> None:
     """What one thing does: unit, levels, source, card."""
-    from .listing import describe
+    from ..listing import describe
 
-    _table(name, ("", ""), describe(name))
+    table(name, ("", ""), describe(name))
 
 
 @app.command()
@@ -208,9 +214,9 @@ def hear(
     seed: Annotated[int, typer.Option(help="Seed of the random draws.")] = 0,
 ) -> None:
     """Apply a condition to a file and write what a detector would hear, at the file's own rate."""
-    from .audio import open_audio, save_audio
-    from .corrupt import corrupt, steps
-    from .corruptions.measure import distortion
+    from ..audio import open_audio, save_audio
+    from ..corrupt import corrupt, steps
+    from ..corruptions.measure import distortion
 
     clean = open_audio(source)
     corrupted = corrupt(clean, condition, key=source.name, seed=seed)
@@ -221,7 +227,7 @@ def hear(
     if len(chain) == 1 and chain[0][0].measure is not None:
         spec, level = chain[0]
         parts.append(f"measured {spec.measure(clean, corrupted, level):.4g} {spec.unit}")  # type: ignore[misc]
-    _note(f"{target}: {', '.join(parts)}")
+    note(f"{target}: {', '.join(parts)}")
 
 
 @app.command()
@@ -240,16 +246,16 @@ def scores(
     resamples: Resamples = 1000,
 ) -> None:
     """Metrics with intervals from somebody's score file: no audio and no model is needed."""
-    from .score_files import evaluate_files
+    from ..score_files import evaluate_files
 
     found = evaluate_files(file, format=format_, key=key, higher=higher or None, resamples=resamples)
-    for note in found.notes:
-        _note(note)
+    for remark in found.notes:
+        note(remark)
     lines = [
         (n, f"{e.value:.6g}", f"[{e.low:.6g}, {e.high:.6g}]", str(e.n_bonafide), str(e.n_spoof))
         for n, e in found.metrics.items()
     ]
-    _table(str(file), ("metric", "value", "95 % interval", "bona fide", "spoof"), lines)
+    table(str(file), ("metric", "value", "95 % interval", "bona fide", "spoof"), lines)
 
 
 @app.command()
@@ -261,19 +267,19 @@ def train(
     ] = None,
 ) -> None:
     """Train a detector from a recipe; a run that was stopped goes on where it was."""
-    from .train import run
+    from ..train import run
 
-    with _resumable(), _bar("train", "steps") as update:
+    with resumable(), bar("train", "steps") as update:
         made = run(recipe, data=data, out=out, progress=update)
-    _note(f"written: {made}")
+    note(f"written: {made}")
 
 
 @app.command()
-def fetch(what: Annotated[str, typer.Argument(help="lyra")]) -> None:
+def fetch(what: Annotated[str, typer.Argument(help="lyra or dtln")]) -> None:
     """Download published weights into the cache, verified by their checksums (from SPOOFPROOF_WEIGHTS_URL)."""
-    from .weights import fetch as get
+    from ..weights import fetch as get
 
-    _note(f"in place: {get(what)}")
+    note(f"in place: {get(what)}")
 
 
 @corpus_app.command()
@@ -285,71 +291,50 @@ def audit(
     json_: Annotated[bool, typer.Option("--json", help="As JSON.")] = False,
 ) -> None:
     """Counts, unreadable files, duplicates, and shortcuts that give the answer away without listening."""
-    from .corpora.audit import audit as look
+    from ..corpora.audit import audit as look
 
-    with _bar("corpus", "files") as update:
-        trials, _ = _open_corpus(corpus, size=0, speech=None, progress=update)
-    with _bar("audit", "files") as update:
+    with bar("corpus", "files") as update:
+        trials, _ = open_corpus(corpus, size=0, speech=None, progress=update)
+    with bar("audit", "files") as update:
         found = look(trials, progress=update, sample=sample or None)
     if json_:
         typer.echo(json.dumps(found.to_dict(), ensure_ascii=False, indent=1))
         return
     for title, header, lines in found.tables():
-        _table(title, header, lines)
-
-
-def _open_corpus(
-    text: str, *, size: int, speech: Path | None, progress: Callable[..., None]
-) -> tuple[Sequence[Trial], dict[str, Any]]:
-    """Trials and the facts for the record. Only the built-in corpus is made on the spot, and can tell how."""
-    from .registry import read_corpus
-
-    name, _, root = text.partition(":")
-    if name != "builtin":
-        return read_corpus(text), {"name": text}
-    from .corpora.builtin import builtin, builtin_facts
-
-    options: dict[str, Any] = {"size": size} if size else {}
-    folder = speech or (Path(root) if root else None)
-    trials = builtin(folder, progress=progress, **options)
-    return trials, {"name": "builtin", "facts": builtin_facts(trials)}
+        table(title, header, lines)
 
 
 def _audit(trials: Sequence[Trial], update: Callable[..., None], seed: int) -> dict[str, Any]:
-    from .corpora.audit import audit as look
+    from ..corpora.audit import audit as look
 
     return dict(look(trials, progress=update, sample=2000, seed=seed).to_dict())
 
 
-def _limited(trials: Sequence[Trial], limit: int, seed: int) -> Sequence[Trial]:
-    """At most ``limit`` trials of each part and class, drawn by the seed, in the corpus's order."""
-    from .streams import stream
+def _report(
+    table: ScoreTable, run: Path, folder: Path, *, reference: str, resamples: int, without: bool = False
+) -> None:
+    from .. import report as rendering
+    from ..results import evaluate
 
-    keep: set[str] = set()
-    for part, label in sorted({(t.part, t.label) for t in trials}):
-        ids = sorted(t.id for t in trials if (t.part, t.label) == (part, label))
-        order = stream(seed, "limit", part, label).permutation(len(ids))
-        keep.update(ids[i] for i in order[:limit])
-    return [t for t in trials if t.id in keep]
-
-
-def _report(table: ScoreTable, run: Path, folder: Path, *, reference: str, resamples: int) -> None:
-    from . import report as rendering
-    from .results import evaluate
-
-    with _bar("report", "cells") as update:
-        results = evaluate(table, resamples=resamples, reference=reference or None, progress=update)
+    with bar("report", "cells") as update:
+        results = evaluate(
+            table,
+            resamples=resamples,
+            reference=reference or None,
+            without_contaminated=without,
+            progress=update,
+        )
         written = rendering.write(results, table, folder, run=run)
-    rendering.terminal(results, _console())
+    rendering.terminal(results, console())
     pages = [path for path in written if path.suffix == ".html"]
-    _note(f"report: {pages[0] if pages else folder}")
+    note(f"report: {pages[0] if pages else folder}")
 
 
 def _check_coverage(table: ScoreTable, least: float) -> None:
     low = {key: cell.coverage for key, cell in table.cells.items() if cell.coverage < least}
     if low:
         (detector, condition), worst = min(low.items(), key=lambda item: item[1])
-        _complain(
+        complain(
             f"coverage below {least:.1%} in {len(low)} cells; lowest: {detector} under {condition} with {worst:.1%}. "
             "The status column of the cell says why."
         )
@@ -360,97 +345,3 @@ def _run_name(plan: str, corpus: str) -> str:
     name = corpus.partition(":")[0]
     leaf = Path(corpus.partition(":")[2]).name
     return "-".join(filter(None, (plan, Path(name).stem, Path(leaf).stem)))
-
-
-def _cores() -> int:
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-
-
-def _console() -> Any:
-    from rich.console import Console
-
-    plain = Console()
-    return plain if plain.is_terminal or "COLUMNS" in os.environ else Console(width=160)
-
-
-def _note(text: str) -> None:
-    typer.echo(text, err=True)
-
-
-def _complain(text: str) -> None:
-    from rich.console import Console
-
-    Console(stderr=True).print(f"[bold red]error:[/] {_escaped(text)}", highlight=False, soft_wrap=True)
-
-
-def _escaped(text: str) -> str:
-    from rich.markup import escape
-
-    return escape(text)
-
-
-def _table(title: str, header: Sequence[str], lines: Sequence[Sequence[str]]) -> None:
-    from rich import box
-    from rich.table import Table
-
-    table = Table(title=_escaped(title), box=box.SIMPLE, title_justify="left", show_header=any(header))
-    for i, name in enumerate(header):
-        table.add_column(name, overflow="fold", no_wrap=i == 0)
-    for line in lines:
-        table.add_row(*(_escaped(str(cell)) for cell in line))
-    _console().print(table)
-
-
-@contextmanager
-def _resumable() -> Iterator[None]:
-    """Ctrl-C is a sentence and exit code 130: what was finished stays."""
-    try:
-        yield
-    except KeyboardInterrupt:
-        _complain("interrupted. What was finished is kept; run the same command again to go on.")
-        raise typer.Exit(EXIT_INTERRUPTED) from None
-
-
-@contextmanager
-def _bar(what: str, unit: str) -> Iterator[Callable[..., None]]:
-    """A progress bar on standard error: update(done, total, text). On a pipe: a line every ten seconds."""
-    from time import monotonic
-
-    from rich.console import Console
-    from rich.progress import (
-        BarColumn,
-        MofNCompleteColumn,
-        Progress,
-        TextColumn,
-        TimeElapsedColumn,
-        TimeRemainingColumn,
-    )
-
-    console = Console(stderr=True)
-    if not console.is_terminal:
-        last = monotonic()
-
-        def line(done: int, total: int, text: str = "") -> None:
-            nonlocal last
-            if monotonic() - last > 10:
-                last = monotonic()
-                _note(f"{what}: {done} of {total} {unit} {text}".rstrip())
-
-        yield line
-        return
-    columns = (
-        TextColumn(f"{what:7}"),
-        BarColumn(),
-        MofNCompleteColumn(),
-        TextColumn(unit),
-        TimeElapsedColumn(),
-        TimeRemainingColumn(),
-        TextColumn("[dim]{task.fields[now]}"),
-    )
-    with Progress(*columns, console=console, transient=True) as bar:
-        task = bar.add_task(what, total=None, now="")
-        yield lambda done, total, text="": bar.update(task, completed=done, total=total, now=text)
-
-
-if __name__ == "__main__":
-    main()

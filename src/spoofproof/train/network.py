@@ -1,0 +1,165 @@
+"""A network from its recipe: renderings, the loop, calibration on dev, export with a parity check."""
+
+from __future__ import annotations
+
+import math
+import time
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+
+from .. import nets
+from ..calibrate import Calibration, fit
+from ..metrics.llr import cllr
+from ..shipped import sha256
+from ..streams import stream
+from ..types import CLEAN, Scores
+from . import waves
+from .batches import Deck
+from .data import Example, Parts
+from .device import device_of, settle
+from .export import export
+from .judge import Judged, judge, separation
+from .loop import learn
+from .recipe import Recipe
+from .run import Course, Made
+from .state import State, load_weights
+
+LIMITS = (
+    "Trained on short clips of the sources above, and on nothing else: speech of generators, languages and channels that "
+    "are not among them is told with less certainty than the log odds say. Log odds are calibrated on the development "
+    "part at equal priors. For measuring robustness, not for judging anyone's recording."
+)
+
+
+def checked(recipe: Recipe) -> torch.nn.Module:
+    """The untrained network that a recipe names. Raises BadPlan for a setting that it does not have."""
+    torch.manual_seed(int(stream(recipe.seed, "weights").integers(2**62)))
+    network: torch.nn.Module = nets.build(recipe.architecture, **recipe.settings)
+    return network
+
+
+def train_network(recipe: Recipe, parts: Parts, course: Course) -> Made:
+    """Render, learn, choose, calibrate, export: NAME.onnx, NAME.pth, state.pt, curves.svg in the run's folder.
+
+    Raises what ``run`` raises. A run that was stopped by ``max_minutes`` exports what it has, and goes on when called
+    again with more.
+    """
+    device = device_of(recipe.run)
+    settle(recipe.run, device)
+    network = checked(recipe)
+    initial = _initial(recipe, course, network)
+    store = Path(recipe.run.cache).expanduser() if recipe.run.cache else course.folder.parent / "waves"
+    heard = [
+        waves.rendered(examples, recipe, wanted, store, course.progress, f"renderings of {name}")
+        for name, examples, wanted in (
+            ("train", parts.train, waves.training_renderings),
+            ("dev", parts.dev, waves.selection_renderings),
+            ("what is left out", parts.left, waves.selection_renderings),
+        )
+    ]
+    train, dev, left = heard
+    deadline = course.began + 60 * recipe.run.max_minutes if recipe.run.max_minutes else math.inf
+    state = learn(
+        network,
+        Deck.of(parts.train, train, recipe),
+        lambda average: judge(average, parts.dev, dev, recipe, device, seconds=recipe.select.seconds),
+        recipe,
+        device,
+        course.folder,
+        course.log,
+        course.progress,
+        deadline,
+    )
+    network.load_state_dict(state.best_weights)
+    course.progress(state.step, state.step, "calibration on dev")
+    judged = judge(network, parts.dev, dev, recipe, device, seconds=recipe.window / waves.RATE)
+    calibration = calibrated(judged, parts.dev, recipe)
+    figures = {"dev": figures_of(judged, parts.dev, recipe, calibration)}
+    if parts.left:
+        out = judge(
+            network, parts.left, left, recipe, device, seconds=recipe.window / waves.RATE, conditions=[CLEAN]
+        )
+        figures["left"] = figures_of(out, parts.left, recipe, calibration)
+    path = course.folder / f"{recipe.detector}.onnx"
+    parity = export(
+        network,
+        path,
+        name=recipe.architecture,
+        settings=recipe.settings,
+        window=recipe.window,
+        calibration=(calibration.scale, calibration.offset),
+    )
+    facts = {
+        "network": recipe.architecture,
+        "settings": recipe.settings,
+        "parameters": sum(p.numel() for p in network.parameters()),
+        "window": recipe.window,
+        "calibration": {
+            "scale": calibration.scale,
+            "offset": calibration.offset,
+            "on": recipe.select.calibrate,
+        },
+        "onnx_parity": float(f"{parity:.1g}"),
+        **initial,
+        **_course(state, recipe, device, course),
+    }
+    return Made(path, figures, facts, LIMITS)
+
+
+def calibrated(judged: Judged, dev: tuple[Example, ...], recipe: Recipe) -> Calibration:
+    """Scores to log odds: bona fide clips against all spoofed ones of the kinds that selection looks at."""
+    conditions = [CLEAN] if recipe.select.calibrate == "clean" else list(judged.scores)
+    pairs = [_classes(judged.scores[c], dev, recipe) for c in conditions]
+    return fit(bonafide=np.concatenate([b for b, _ in pairs]), spoof=np.concatenate([s for _, s in pairs]))
+
+
+def figures_of(
+    judged: Judged, examples: tuple[Example, ...], recipe: Recipe, calibration: Calibration
+) -> dict[str, Any]:
+    """Clean AUROC and EER by kind of spoof, Cllr after calibration, and the same ranks under each condition."""
+    bonafide, spoof = _classes(judged.scores[CLEAN], examples, recipe)
+    found: dict[str, Any] = {"trials": {"bonafide": bonafide.size, "spoof": spoof.size}}
+    if bonafide.size and spoof.size:
+        applied = calibration.apply(bonafide), calibration.apply(spoof)
+        found["cllr"] = round(cllr(bonafide=applied[0], spoof=applied[1]), 4)
+    for condition, scores in judged.scores.items():
+        kinds = separation(scores, examples, recipe.select)
+        found[condition] = {k: {m: round(v, 4) for m, v in by.items()} for k, by in kinds.items()}
+    return found
+
+
+def _classes(scores: Scores, examples: tuple[Example, ...], recipe: Recipe) -> tuple[Scores, Scores]:
+    kinds = np.array([e.kind for e in examples])
+    return scores[kinds == "bonafide"], scores[np.isin(kinds, recipe.select.kinds)]
+
+
+def _initial(recipe: Recipe, course: Course, network: torch.nn.Module) -> dict[str, Any]:
+    """Load the weights that a recipe starts from: a path as it is, or below the data's root."""
+    if not recipe.initial:
+        return {}
+    path = Path(recipe.initial).expanduser()
+    if not path.is_file() and course.root is not None:
+        path = course.root / recipe.initial
+    load_weights(path, network)
+    return {"initial": {"file": path.name, "sha256": sha256(path)}}
+
+
+def _course(state: State, recipe: Recipe, device: torch.device, course: Course) -> dict[str, Any]:
+    o = recipe.optimiser
+    return {
+        "steps": {
+            "done": state.step,
+            "of": math.ceil(o.clips / o.batch) * o.epochs,
+            "chosen": state.best_step,
+        },
+        "selected_by": {"metric": recipe.select.metric, "value": state.best},
+        "trained_on": {
+            "device": device.type,
+            "precision": recipe.run.precision,
+            "threads": recipe.run.threads,
+        },
+        "minutes_of_last_command": round((time.monotonic() - course.began) / 60, 1),
+    }
