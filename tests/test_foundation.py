@@ -28,6 +28,7 @@ transformers = pytest.importorskip("transformers", reason="needs the extra found
 safetensors_torch = pytest.importorskip("safetensors.torch", reason="needs the extra foundation")
 
 import foundation_toys as toys  # noqa: E402
+from spoofproof import nets  # noqa: E402
 from spoofproof.nets import backbones, foundation  # noqa: E402
 from spoofproof.nets.hearing import HEAR  # noqa: E402
 
@@ -62,7 +63,7 @@ def family(kind: str) -> str:
 
 def network(shelf: Path, kind: str, **choices: Any) -> Any:
     torch.manual_seed(0)
-    made = foundation.build(family(kind), source=shelf / kind, **choices)
+    made = nets.build(family(kind), source=shelf / kind, **choices)
     toys.loud(made.head, seed=1)
     return made.eval()
 
@@ -156,6 +157,41 @@ def test_padding_would_matter_without_its_length(shelf: Path) -> None:
         made = network(shelf, name)
         wave, lengths = padded(clips(17_000, 9_001))
         assert np.abs(logits(made, wave)[1] - logits(made, wave, lengths)[1]).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_the_graphs_of_aasist_stand_on_every_backbone(name: str, shelf: Path, tmp_path: Path) -> None:
+    """One step of learning, padding, batch mates, and scores by name, as with the other head.
+
+    In double precision: the graphs of an untrained network enlarge what rounding leaves.
+    """
+    made = nets.build(name, source=shelf / name, head="aasist").double().train()
+    rows = clips(17_000, 9_001, 17_000)
+    wave = torch.from_numpy(np.stack(rows[::2])).double()
+    torch.nn.functional.cross_entropy(made(wave), torch.tensor([0, 1])).backward()
+    assert all(p.grad.abs().max() > 0 for p in made.head.encoder.parameters() if p.dim() > 1)
+    assert next(p for p in made.backbone.parameters() if p.requires_grad).grad.abs().max() > 0
+    made.eval()
+    alone = np.concatenate([logits(made, torch.from_numpy(r[None]).double()) for r in rows])
+    padding, lengths = padded(rows, 3.0)
+    assert np.abs(logits(made, padding.double(), lengths) - alone).max() < 1e-9
+    assert np.abs(logits(made, wave) - alone[::2]).max() < 1e-9
+    assert np.ptp(alone, axis=0).min() > 1e-3
+
+    made.float().save(tmp_path / "mine", window=17_000)
+    score = detector(tmp_path / "mine", name)
+    heard = [voice(2.0, f0=f) for f in (100.0, 180.0)]
+    expected = [logits(made, torch.from_numpy(prepare(c, 17_000).samples[None]))[0] for c in heard]
+    assert score(heard) == pytest.approx([b - s for s, b in expected], rel=1e-5, abs=1e-5)
+    assert score(heard) == [score([c])[0] for c in heard]
+
+
+def test_graphs_keep_every_third_state_as_a_node(shelf: Path) -> None:
+    """Linear to 128, pooled by 3: 42 bands and a third of the states, none lost in the blocks (Tak et al. 2022)."""
+    head = network(shelf, "hubert", head="aasist").head
+    with torch.no_grad():
+        maps = head.encoder(head.front(torch.randn(2, 201, 16)))
+    assert maps.shape == (2, 64, 42, 67)
 
 
 @pytest.mark.parametrize("kind", ["hubert", "xls-r", "w2v-bert", "wav2vec2, layer norm"])
@@ -416,7 +452,7 @@ def test_a_vector_that_some_published_files_lack_is_not_needed(shelf: Path, tmp_
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_backbone_without_a_trained_head_never_scores(name: str, shelf: Path) -> None:
-    with pytest.raises(MissingPart, match="without a trained head.*spoofproof train"):
+    with pytest.raises(MissingPart, match=r"without a trained head.*spoofproof train"):
         detector(shelf / name, name)
 
 
@@ -505,7 +541,9 @@ def test_wrong_words_are_explained(shelf: Path, tmp_path: Path) -> None:
         with pytest.raises(error, match=words):
             foundation.build("hubert", **settings)
     with pytest.raises(UnknownName, match="Did you mean hubert"):
-        foundation.build("huberd", source=source)
+        foundation.load("huberd", source)
+    with pytest.raises(BadPlan, match=r"no setting 'heads'. Did you mean head"):
+        nets.build("hubert", source=source, heads="mean")
 
 
 @pytest.fixture
@@ -521,10 +559,10 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 def test_a_hub_that_is_not_asked_or_does_not_answer_is_a_sentence(
     hub: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    with pytest.raises(MissingPart, match="cache does not hold it.*SPOOFPROOF_ALLOW_DOWNLOAD=1"):
+    with pytest.raises(MissingPart, match=r"cache does not hold it.*SPOOFPROOF_ALLOW_DOWNLOAD=1"):
         registry.detectors["hubert"].make("facebook/hubert-large-ls960-ft")
     monkeypatch.setenv(backbones.DOWNLOAD, "1")
-    with pytest.raises(MissingPart, match="cannot fetch facebook/hubert.*Check the name and the network"):
+    with pytest.raises(MissingPart, match=r"cannot fetch facebook/hubert.*Check the name and the network"):
         registry.detectors["hubert"].make("facebook/hubert-large-ls960-ft")
 
 

@@ -106,7 +106,7 @@ class Foundation(nn.Module):  # type: ignore[misc]
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.tune != "head"):
             states, mask = HEAR[self.family](self.backbone, self.extractor, wave, lengths, self.context)
         with torch.autocast(wave.device.type, enabled=False):
-            logits: Tensor = self.head(states.float(), mask)
+            logits: Tensor = self.head(states.to(next(self.head.parameters())), mask)
         return logits
 
     def train(self, mode: bool = True) -> Foundation:
