@@ -22,6 +22,7 @@ FLOORS = [
     {"types"},
     {"streams", "registry", "audio"},
     {"weights", "shipped", "runtime", "nets"},
+    {"mel"},
     {"corpora", "corruptions", "detectors", "metrics", "scores", "enhance"},
     {"corrupt", "stats", "calibrate"},
     {"plan", "results", "score_files"},
