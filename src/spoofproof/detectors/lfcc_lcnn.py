@@ -4,9 +4,7 @@ from __future__ import annotations
 
 from ..audio import WINDOW_SAMPLES
 from ..registry import detector
-from ..shipped import weights
 from ..types import Detector
-from .lcnn_of_frames import detector_of_frames, is_one
 from .network import card_or, network
 from .prepare import RATE
 
@@ -25,6 +23,4 @@ def lfcc_lcnn(path: str = "") -> Detector:
 
     path: another .onnx than the shipped one. Raises MissingPart, SpoofproofError.
     """
-    if is_one(file := weights("lfcc-lcnn", ".onnx", path)):
-        return detector_of_frames(file)
     return network("lfcc-lcnn", path)
