@@ -98,6 +98,15 @@ def test_silence_is_judged_and_learning_reaches_every_weight_that_is_used(name: 
     assert all(torch.isfinite(p.grad).all() for p in network.parameters() if p.grad is not None)
 
 
+@pytest.mark.parametrize("count", [3, 7, 28, 29, 30, 59])
+def test_frames_of_another_window_are_pooled_as_torch_pools_adaptively(count: int) -> None:
+    from spoofproof.nets.rawgat_st import stretched
+
+    nodes = torch.randn(2, count, 5)
+    expected = torch.nn.functional.adaptive_max_pool1d(nodes.transpose(1, 2), 29).transpose(1, 2)
+    assert torch.equal(stretched(nodes, 29), expected)
+
+
 def test_unknown_networks_and_settings_are_named() -> None:
     with pytest.raises(UnknownName, match="aasist"):
         nets.build("asist")
