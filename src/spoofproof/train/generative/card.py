@@ -16,14 +16,13 @@ from .recipe import Recipe
 
 LIMITS = {
     "neural-vocoder": (
-        "Trained on 42 minutes of speech at 16 kHz, on one processor core, for an hour at most: its copies are told from "
-        "recordings by ear. Nothing above 8 kHz, one speaker at a time, no music. For making spoofed trials, not for "
-        "producing speech."
+        "Trained on little speech at 16 kHz for minutes on a processor. Nothing above 8 kHz, one speaker at a time, no "
+        "music. Measured, not listened to. For making spoofed trials, not for producing speech."
     ),
     "neural-codec": (
-        "Trained on 42 minutes of speech at 16 kHz, on one processor core, for an hour at most: below the published codecs "
-        "in quality. Speech only; music and noise come out rough. A corruption for measuring detectors, not a format for "
-        "keeping sound."
+        "Trained on little speech at 16 kHz for minutes on a processor. Speech only: it keeps a mel spectrogram and no "
+        "phase, and the vocoder sounds it, so that music and noise come out rough. Measured, not listened to. A "
+        "corruption for measuring detectors, not a format for keeping sound."
     ),
 }
 
