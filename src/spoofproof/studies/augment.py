@@ -220,7 +220,7 @@ def _page(found: _Found, corpus: str, base: str, ids: Mapping[str, str], out: Pa
         findings=tuple(_findings(found)),
         cautions=(
             *(["--quick: a tenth of the training. These numbers show that everything runs, and nothing else."] if quick else []),
-            "Both arms see the same clips for the same number of steps, and are selected on clean development data; the augmented arm sees each clip less often as it is.",
+            "Both arms are trained on the same clips and selected on clean development data; the augmented arm hears each clip less often as it is.",
             f"Intervals hold the spread of {seeds} seeds and of the trials; with few seeds the former is roughly known.",
             "Live augmentation that is itself a corruption (noise, band-limiting, RawBoost) is off in both arms, so that the lists are the whole truth.",
             *_unstable(found),

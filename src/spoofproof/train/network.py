@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -12,11 +14,11 @@ import torch
 
 from .. import nets, registry
 from ..calibrate import Calibration, fit
-from ..metrics.llr import cllr
 from ..nets.foundation import Foundation
 from ..shipped import sha256
+from ..stats import estimates
 from ..streams import stream
-from ..types import CLEAN, Scores
+from ..types import CLEAN, LABELS, Scores, Trial
 from . import waves
 from .batches import Deck
 from .data import Example, Parts
@@ -100,7 +102,7 @@ def train_network(recipe: Recipe, parts: Parts, course: Course) -> Made:
         **initial,
         **_course(state, recipe, device, course),
     }
-    return Made(path, figures, facts, LIMITS, heard(network))
+    return Made(path, figures, facts, LIMITS, pretrained_on(network))
 
 
 def written(
@@ -123,7 +125,7 @@ def written(
     return path, {"onnx_parity": float(f"{parity:.1g}")}
 
 
-def heard(network: torch.nn.Module) -> tuple[str, ...]:
+def pretrained_on(network: torch.nn.Module) -> tuple[str, ...]:
     """The corpora that a foundation model was pre-trained on; none for the others, which begin from nothing."""
     if not isinstance(network, Foundation):
         return ()
@@ -142,16 +144,32 @@ def calibrated(judged: Judged, dev: tuple[Example, ...], recipe: Recipe) -> Cali
 def figures_of(
     judged: Judged, examples: tuple[Example, ...], recipe: Recipe, calibration: Calibration
 ) -> dict[str, Any]:
-    """Clean AUROC and EER by kind of spoof, Cllr after calibration, and the same ranks under each condition."""
-    bonafide, spoof = _classes(judged.scores[CLEAN], examples, recipe)
-    found: dict[str, Any] = {"trials": {"bonafide": bonafide.size, "spoof": spoof.size}}
-    if bonafide.size and spoof.size:
-        applied = calibration.apply(bonafide), calibration.apply(spoof)
-        found["cllr"] = round(cllr(bonafide=applied[0], spoof=applied[1]), 4)
-    for condition, scores in judged.scores.items():
-        kinds = separation(scores, examples, recipe.select)
-        found[condition] = {k: {m: round(v, 4) for m, v in by.items()} for k, by in kinds.items()}
+    """EER, AUROC and calibrated Cllr on the clips as they are, each with its interval, and ranks by condition and kind."""
+    heard = [i for i, e in enumerate(examples) if e.kind in ("bonafide", *recipe.select.kinds)]
+    trials = [_trial(examples[i]) for i in heard]
+    counts = Counter(t.label for t in trials)
+    found: dict[str, Any] = {"trials": {label: counts[label] for label in LABELS}}
+    if all(counts[label] for label in LABELS):
+        scores = judged.scores[CLEAN][heard]
+        measured = estimates(trials, scores, ["eer", "auroc", "cllr"], llrs=calibration.apply)
+        for name, value in measured.items():
+            found[name] = round(value.value, 4)
+            found[f"{name}_interval"] = [round(value.low, 4), round(value.high, 4)]
+    found["by"] = {
+        condition: {
+            kind: {metric: round(value, 4) for metric, value in by.items()}
+            for kind, by in separation(scores, examples, recipe.select).items()
+        }
+        for condition, scores in judged.scores.items()
+    }
     return found
+
+
+def _trial(example: Example) -> Trial:
+    """A twin as a trial of its own: spoofed, by its vocoder."""
+    if not example.maker:
+        return example.trial
+    return replace(example.trial, id=example.key, label="spoof", attack=example.maker)
 
 
 def _classes(scores: Scores, examples: tuple[Example, ...], recipe: Recipe) -> tuple[Scores, Scores]:
