@@ -15,10 +15,10 @@ import pytest
 
 from signals import voice
 from spoofproof import registry
-from spoofproof.audio import WINDOW_SAMPLES, resample
+from spoofproof.audio import WINDOW_SAMPLES, resample, save_audio
 from spoofproof.detectors.foundation import PUBLISHED
 from spoofproof.detectors.prepare import prepare
-from spoofproof.errors import BadPlan, MissingPart, RunConflict, SpoofproofError, UnknownName
+from spoofproof.errors import BadAudio, BadPlan, MissingPart, RunConflict, SpoofproofError, UnknownName
 from spoofproof.types import Clip
 
 torch = pytest.importorskip(
@@ -151,6 +151,26 @@ def test_logits_know_nothing_of_padding(kind: str, filler: float, shelf: Path) -
     )
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_hard_clips_have_finite_scores(name: str, shelf: Path, tmp_path: Path) -> None:
+    network(shelf, name).save(tmp_path / "mine", window=16_000)
+    score = detector(tmp_path / "mine", name)
+    speech = voice(1.0).samples
+    hard = {
+        "silence": np.zeros(16_000),
+        "one sample": [0.3],
+        "clipped": np.clip(speech * 20, -1, 1),
+        "only DC": np.full(16_000, 0.7),
+        "faint": speech * 1e-6,
+    }
+    heard = [Clip(np.asarray(x, dtype=np.float32), 16_000) for x in hard.values()]
+    kept = [c.samples.copy() for c in heard]
+    assert np.isfinite(score(heard)).all(), dict(zip(hard, score(heard), strict=True))
+    assert all(np.array_equal(c.samples, k) for c, k in zip(heard, kept, strict=True))
+    with pytest.raises(BadAudio, match=r"8000 Hz.*resample"):
+        score([voice(1.0, 8000)])
+
+
 def test_padding_would_matter_without_its_length(shelf: Path) -> None:
     """What the masks are for: the same padded rows, taken as they are, give other logits."""
     for name in ("hubert", "w2v-bert", "wav2vec2", "wavlm"):
@@ -159,7 +179,7 @@ def test_padding_would_matter_without_its_length(shelf: Path) -> None:
         assert np.abs(logits(made, wave)[1] - logits(made, wave, lengths)[1]).max() > 1e-3
 
 
-@pytest.mark.parametrize("name", NAMES)
+@pytest.mark.parametrize("name", ["hubert", "w2v-bert", "whisper", "ast", "clap"])  # one for each way to hear
 def test_the_graphs_of_aasist_stand_on_every_backbone(name: str, shelf: Path, tmp_path: Path) -> None:
     """One step of learning, padding, batch mates, and scores by name, as with the other head.
 
@@ -346,8 +366,9 @@ def test_training_draws_from_torch_alone(shelf: Path) -> None:
     assert np.array_equal(state, np.random.get_state()[1])  # noqa: NPY002
 
 
-def test_a_network_can_be_copied_for_an_average(shelf: Path) -> None:
-    made = network(shelf, "clap")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_network_can_be_copied_for_an_average(name: str, shelf: Path) -> None:
+    made = network(shelf, name)
     wave = torch.from_numpy(np.stack(clips(12_000)))
     assert np.array_equal(logits(copy.deepcopy(made), wave), logits(made, wave))
 
@@ -358,19 +379,75 @@ def test_a_wave_model_passes_its_gradient_to_the_samples(shelf: Path) -> None:
     assert wave.grad is not None and wave.grad.abs().max() > 0
 
 
+RECIPE = """
+detector = "hubert"
+summary = "a test"
+window = 16000
+[network]
+source = "{source}"
+tune = "layernorm"
+[augment]
+held_out = ["opus"]
+[optimiser]
+epochs = 1
+clips = 8
+batch = 4
+crop = [0.6, 0.6]
+[select]
+seconds = 1.0
+kinds = ["made"]
+"""
+
+
+def test_a_recipe_makes_a_folder_that_the_bench_knows(shelf: Path, tmp_path: Path) -> None:
+    """Trained by recipe, scored by name; its card is in it and names the corpora of the backbone as met."""
+    from spoofproof.bench import identity
+    from spoofproof.train import run
+
+    rows = ["path,label,part,source,generator"]
+    for i in range(12):
+        clip = voice(1.0, seed=i, f0=100 + 9 * i)
+        save_audio(clip if i % 2 else clip.replace(np.sign(clip.samples) * 0.1), tmp_path / f"{i}.wav")
+        part = "dev" if i >= 8 else "train"
+        rows.append(f"{i}.wav,{('spoof', 'bonafide')[i % 2]},{part},page{i % 3},{('g', '')[i % 2]}")
+    (tmp_path / "manifest.csv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "mine.toml").write_text(RECIPE.format(source=shelf / "hubert"))
+    folder = run(tmp_path / "mine.toml", tmp_path, tmp_path / "run")
+    torch.use_deterministic_algorithms(False)
+
+    assert folder == tmp_path / "run" / "hubert"
+    card = json.loads((folder / "card.json").read_text())
+    assert card["contamination"] == ["librilight", "librispeech", "page0", "page1", "page2"]
+    trained, facts = foundation.load("hubert", folder)
+    assert list(facts.calibration) == [card["model"]["calibration"][k] for k in ("scale", "offset")]
+    moved = {
+        key: not torch.equal(value, network(shelf, "hubert").backbone.state_dict()[key])
+        for key, value in trained.backbone.state_dict().items()
+    }
+    assert {key.rpartition(".")[0].rpartition(".")[2] for key, did in moved.items() if did} <= {
+        "layer_norm",
+        "final_layer_norm",
+    }
+    assert any(moved.values())
+
+    text = f"hubert@{folder}"
+    known = identity(text)
+    assert known["card"] == card
+    head = safetensors_torch.load_file(folder / "head.safetensors")
+    head["logits.bias"] += 1
+    safetensors_torch.save_file(head, folder / "head.safetensors")
+    assert identity(text)["identity"] != known["identity"] and identity(text)["card"] == {}
+
+
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_saved_detector_is_whole_and_mapped_into_memory(name: str, shelf: Path, tmp_path: Path) -> None:
     made = network(shelf, name, tune="layernorm")
-    facts = made.save(tmp_path / "mine", window=20_000, calibration=(0.5, 1.0), card={"data": "toys"})
+    facts = made.save(tmp_path / "mine", window=20_000, calibration=(0.5, 1.0))
     again, found = foundation.load(name, tmp_path / "mine")
-    assert found == facts and (found.window, found.calibration, found.card["data"]) == (
-        20_000,
-        (0.5, 1.0),
-        "toys",
-    )
+    assert found == facts and (found.window, found.calibration) == (20_000, (0.5, 1.0))
     expected = made.state_dict()
     assert {k: v.dtype for k, v in again.state_dict().items()} == {k: v.dtype for k, v in expected.items()}
     assert all(torch.equal(v, expected[k]) for k, v in again.state_dict().items())
@@ -378,6 +455,7 @@ def test_a_saved_detector_is_whole_and_mapped_into_memory(name: str, shelf: Path
         "config.json", "preprocessor_config.json", "model.safetensors", "head.safetensors", "spoofproof.json",
     }  # fmt: skip
     assert [p.name for p in tmp_path.iterdir()] == ["mine"]
+    assert found.source == name, "the folder's name, and not where it lay"
     maps = Path("/proc/self/maps")
     if maps.exists():
         assert str(tmp_path / "mine" / "model.safetensors") in maps.read_text()

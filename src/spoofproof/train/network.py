@@ -12,8 +12,9 @@ from typing import Any
 import numpy as np
 import torch
 
-from .. import nets
+from .. import nets, registry
 from ..calibrate import Calibration, fit
+from ..nets.foundation import Foundation
 from ..shipped import sha256
 from ..stats import estimates
 from ..streams import stream
@@ -44,7 +45,8 @@ def checked(recipe: Recipe) -> torch.nn.Module:
 
 
 def train_network(recipe: Recipe, parts: Parts, course: Course) -> Made:
-    """Render, learn, choose, calibrate, export: NAME.onnx, NAME.pth, state.pt, curves.svg in the run's folder.
+    """Render, learn, choose, calibrate, export: NAME.onnx (of a foundation model a folder NAME), NAME.pth,
+    state.pt, curves.svg in the run's folder.
 
     Raises what ``run`` raises. A run that was stopped by ``max_minutes`` exports what it has, and goes on when called
     again with more.
@@ -54,7 +56,7 @@ def train_network(recipe: Recipe, parts: Parts, course: Course) -> Made:
     network = checked(recipe)
     initial = _initial(recipe, course, network)
     store = Path(recipe.run.cache).expanduser() if recipe.run.cache else course.folder.parent / "waves"
-    heard = [
+    rendered = [
         waves.rendered(examples, recipe, wanted, store, course.progress, f"renderings of {name}")
         for name, examples, wanted in (
             ("train", parts.train, waves.training_renderings),
@@ -62,7 +64,7 @@ def train_network(recipe: Recipe, parts: Parts, course: Course) -> Made:
             ("what is left out", parts.left, waves.selection_renderings),
         )
     ]
-    train, dev, left = heard
+    train, dev, left = rendered
     deadline = course.began + 60 * recipe.run.max_minutes if recipe.run.max_minutes else math.inf
     state = learn(
         network,
@@ -85,15 +87,7 @@ def train_network(recipe: Recipe, parts: Parts, course: Course) -> Made:
             network, parts.left, left, recipe, device, seconds=recipe.window / waves.RATE, conditions=[CLEAN]
         )
         figures["left"] = figures_of(out, parts.left, recipe, calibration)
-    path = course.folder / f"{recipe.detector}.onnx"
-    parity = export(
-        network,
-        path,
-        name=recipe.architecture,
-        settings=recipe.settings,
-        window=recipe.window,
-        calibration=(calibration.scale, calibration.offset),
-    )
+    path, parity = written(network, recipe, calibration, course.folder)
     facts = {
         "network": recipe.architecture,
         "settings": recipe.settings,
@@ -104,11 +98,40 @@ def train_network(recipe: Recipe, parts: Parts, course: Course) -> Made:
             "offset": calibration.offset,
             "on": recipe.select.calibrate,
         },
-        "onnx_parity": float(f"{parity:.1g}"),
+        **parity,
         **initial,
         **_course(state, recipe, device, course),
     }
-    return Made(path, figures, facts, LIMITS)
+    return Made(path, figures, facts, LIMITS, pretrained_on(network))
+
+
+def written(
+    network: torch.nn.Module, recipe: Recipe, calibration: Calibration, folder: Path
+) -> tuple[Path, dict[str, float]]:
+    """The finished weights: NAME.onnx and how far it is from torch, or the folder NAME of a foundation model."""
+    settled = (calibration.scale, calibration.offset)
+    if isinstance(network, Foundation):
+        network.save(folder / recipe.detector, window=recipe.window, calibration=settled)
+        return folder / recipe.detector, {}
+    path = folder / f"{recipe.detector}.onnx"
+    parity = export(
+        network,
+        path,
+        name=recipe.architecture,
+        settings=recipe.settings,
+        window=recipe.window,
+        calibration=settled,
+    )
+    return path, {"onnx_parity": float(f"{parity:.1g}")}
+
+
+def pretrained_on(network: torch.nn.Module) -> tuple[str, ...]:
+    """The corpora that a foundation model was pre-trained on; none for the others, which begin from nothing."""
+    if not isinstance(network, Foundation):
+        return ()
+    met = registry.detectors[network.family].card()["contamination"]
+    assert isinstance(met, list)
+    return tuple(met)
 
 
 def calibrated(judged: Judged, dev: tuple[Example, ...], recipe: Recipe) -> Calibration:
