@@ -102,6 +102,12 @@ def test_the_noise_is_found_under_noise_alone_and_after_it_has_changed() -> None
     assert found[-150:].mean() == pytest.approx(truth + 20 * np.log10(2), abs=1.3)
 
 
+def test_noise_that_is_there_from_the_start_is_known_from_the_start() -> None:
+    power = np.square(np.abs(stft.analyse(noise(3.0, rms=0.1).samples.astype(np.float64), 512)))
+    found = 10 * np.log10(noise_power(power).mean(axis=1))
+    assert found[3:8].mean() == pytest.approx(10 * np.log10(0.1**2 * 512 / stft.OVERLAP), abs=1.6)
+
+
 def test_a_voice_is_not_taken_for_noise() -> None:
     clean = voice(4.0)
     power = np.square(np.abs(stft.analyse(clean.samples.astype(np.float64), 512)))
@@ -183,6 +189,31 @@ def test_an_enhancer_in_front_of_a_detector_is_a_detector(tmp_path: Path) -> Non
     assert all(8000 < x < 8001 for x in narrow(clips))  # heard at its own rate
 
 
+def test_detectors_behind_one_enhancer_share_its_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from spoofproof.detectors import enhanced
+
+    heard: list[Clip] = []
+
+    def counting(clip: Clip) -> Clip:
+        heard.append(clip)
+        return clip.replace(-clip.samples)
+
+    toys = write_detectors(tmp_path)
+    clips = [voice(0.5, seed=s) for s in range(70, 73)]
+    monkeypatch.setattr(enhanced, "enhancer", lambda name: counting)
+    enhanced._recent.clear()
+    for inside in ("tilt", "tilt@-1"):
+        score = enhanced.enhanced(f"wiener/{toys}:{inside}")
+        for _ in range(2):
+            score(clips)
+    assert len(heard) == 3
+    score([voice(0.1, seed=s) for s in range(200, 300)])
+    assert len(enhanced._recent) == 64
+    enhanced._recent.clear()
+
+
 def test_a_bad_reference_says_how_it_is_written() -> None:
     for bad in ("wiener", "wiener/", "/lfcc-gmm"):
         with pytest.raises((BadPlan, UnknownName), match=r"Known: |ENHANCER/DETECTOR"):
@@ -199,3 +230,12 @@ def test_what_is_inside_is_part_of_the_identity(tmp_path: Path) -> None:
     file.write_text(file.read_text() + "\n# another version\n")
     assert bench.identity(reference)["identity"] != before
     assert "enhanced" in registry.detectors.names()
+
+
+def test_a_detector_behind_an_enhancer_has_met_what_the_detector_met() -> None:
+    plain = bench.identity("lfcc-gmm")["card"]["contamination"]
+    assert plain and bench.identity("enhanced@none/lfcc-gmm")["card"]["contamination"] == plain
+    assert (
+        "contamination" not in bench.identity("enhanced@none/spectral-tilt")["card"]
+        or not (bench.identity("enhanced@none/spectral-tilt")["card"]["contamination"])
+    )

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import csv
+import json
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +14,17 @@ import numpy as np
 import pytest
 
 from signals import noise, voice
+from spoofproof import registry, runtime
 from spoofproof.audio import WINDOW_SAMPLES, open_audio, window
 from spoofproof.detectors.features import Lfcc
-from spoofproof.errors import BadPlan, SpoofproofError, UnknownName
+from spoofproof.detectors.prepare import prepare
+from spoofproof.errors import BadAudio, BadPlan, MissingPart, SpoofproofError, UnknownName
+from spoofproof.types import Clip
 
 torch = pytest.importorskip("torch", reason="needs the extra train: pip install 'spoofproof[train]'")
 nets = pytest.importorskip("spoofproof.nets")
+
+from spoofproof.train.export import export  # noqa: E402 - needs torch
 
 pytestmark = pytest.mark.torch
 
@@ -143,6 +152,39 @@ def test_published_rawgat_st_loads_whole(data: Path) -> None:
     assert torch.isfinite(logits).all()
 
 
+@pytest.mark.data
+def test_a_published_checkpoint_is_a_detector_with_the_official_score(
+    data: Path, clips: list[tuple[dict[str, str], Any]]
+) -> None:
+    (row, wave), folder = clips[0], data / "weights" / "aasist"
+    clip = Clip(wave[0].numpy(), 16_000)
+    loud = clip.replace(clip.samples * 0.5)
+    for name, file, column in (
+        ("aasist", "AASIST-L.pth", "aasist-l"),  # told apart by shapes
+        ("aasist-l", "AASIST-L.pth", "aasist-l"),
+    ):
+        detector = registry.detectors[name].make(str(folder / file))
+        alone, quieter = detector([clip, loud])
+        assert alone == pytest.approx(float(row[column]), abs=1e-4)
+        assert abs(alone - quieter) > 1e-3  # heard as it comes: nothing levels it
+        assert detector([loud, clip])[1] == alone
+        with pytest.raises(BadAudio, match="8000 Hz"):
+            detector([voice(1.0, 8000)])
+    with pytest.raises(SpoofproofError, match=r"holds a aasist, not a aasist-l. Load it as aasist@"):
+        registry.detectors["aasist-l"].make(str(folder / "AASIST.pth"))
+    with pytest.raises(SpoofproofError, match="holds a aasist-l, not a rawgat-st"):
+        registry.detectors["rawgat-st"].make(str(folder / "AASIST-L.pth"))
+
+
+def test_a_checkpoint_without_torch_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "AASIST.pth").write_bytes(b"anything")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingPart, match=r"pip install 'spoofproof\[train\]'"):
+        registry.detectors["aasist"].make(str(tmp_path / "AASIST.pth"))
+    with pytest.raises(MissingPart, match="no such file"):
+        registry.detectors["rawgat-st"].make(str(tmp_path / "none.pth"))
+
+
 def test_bad_checkpoints_are_explained(tmp_path: Path) -> None:
     from spoofproof.nets.published import read
 
@@ -162,6 +204,7 @@ def test_bad_checkpoints_are_explained(tmp_path: Path) -> None:
         ("code", "run code"),
         ("part", "no published aasist-l: .*Missing key"),
         ("short", "cut short"),
+        ("ours", "the .onnx that it wrote beside"),
         ("none", "cannot be read"),
     ):
         with pytest.raises(SpoofproofError, match=said):
@@ -219,3 +262,103 @@ def test_power_is_that_of_a_fourier_transform() -> None:
     expected = np.abs(np.fft.rfft(frames * taper, 512)) ** 2
     got = Power(taper, 256, 512)(torch.from_numpy(x)[None])[0].T.numpy()
     assert np.abs(got - expected).max() < 1e-4 * expected.max()
+
+
+# --- from a network to a file to a detector
+
+WINDOWS = {"rawgat-st": WINDOW_SAMPLES}  # of the others a short window shows as much
+SLOPE, OFFSET = 2.5, -0.75
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, Any]]:
+    """The .onnx of a small network of random weights, and the torch module that it was made from; made once."""
+    folder = tmp_path_factory.mktemp("onnx")
+    made: dict[str, tuple[Path, Any]] = {}
+
+    def make(name: str) -> tuple[Path, Any]:
+        if name not in made:
+            torch.manual_seed(1)
+            network = nets.build(name, **SMALL[name])
+            network.train()
+            with torch.no_grad():
+                network(waves(2, 16_000, seed=9))  # running statistics that are not 0 and 1
+            path = folder / f"{name}.onnx"
+            export(
+                network.eval(),
+                path,
+                name=name,
+                settings=SMALL[name],
+                window=WINDOWS.get(name, 16_000),
+                calibration=(SLOPE, OFFSET),
+            )
+            made[name] = path, network
+        return made[name]
+
+    return make
+
+
+@pytest.mark.parametrize("name", ["aasist-l", "rawgat-st", "rawnet2", "spec-resnet", "lfcc-lcnn"])
+def test_an_exported_network_is_a_detector_with_the_scores_of_torch(
+    name: str, exported: Callable[[str], tuple[Path, Any]]
+) -> None:
+    path, network = exported(name)
+    samples = WINDOWS.get(name, 16_000)
+    detector = registry.detectors[name].make(str(path))
+    clips = [voice(2.0, seed=1), noise(0.5, seed=2), voice(0.3, seed=3)]
+    scores = detector(clips)
+    for clip, score in zip(clips, scores, strict=True):
+        with torch.no_grad():
+            spoof, bonafide = network(torch.from_numpy(prepare(clip, samples).samples)[None])[0].tolist()
+        assert score == pytest.approx(SLOPE * (bonafide - spoof) + OFFSET, abs=1e-4)
+    assert detector(clips[::-1]) == scores[::-1] == [detector([clip])[0] for clip in clips][::-1]
+    assert len(set(scores)) == 3
+    facts = json.loads(runtime.network(path, what=name).facts["spoofproof.network"])
+    assert (facts["name"], facts["window"]) == (name, samples)
+
+
+def test_a_file_of_another_network_and_a_damaged_one_are_explained(
+    exported: Callable[[str], tuple[Path, Any]], tmp_path: Path
+) -> None:
+    path, _ = exported("lfcc-lcnn")
+    with pytest.raises(SpoofproofError, match=r"holds a lfcc-lcnn, not a rawnet2. Load it as lfcc-lcnn@"):
+        registry.detectors["rawnet2"].make(str(path))
+    data = path.read_bytes()
+    for content in (b"", b"not a network", data[: len(data) // 2]):
+        (tmp_path / "bad.onnx").write_bytes(content)
+        with pytest.raises(SpoofproofError, match=r"holds no aasist .*spoofproof train recipes/aasist\.toml"):
+            registry.detectors["aasist"].make(str(tmp_path / "bad.onnx"))
+    (tmp_path / "bad.onnx").write_bytes(data.replace(b"spoofproof.network", b"spoofproof.nothing"))
+    with pytest.raises(SpoofproofError, match="holds no spec-resnet .*KeyError"):
+        registry.detectors["spec-resnet"].make(str(tmp_path / "bad.onnx"))
+    with pytest.raises(MissingPart, match="no such file"):
+        registry.detectors["rawnet2"].make(str(tmp_path / "none.onnx"))
+    with pytest.raises(SpoofproofError, match=r"are a \.onnx file, not \.pth"):
+        registry.detectors["rawnet2"].make(str(tmp_path / "some.pth"))
+
+
+def test_an_exported_network_runs_without_torch(exported: Callable[[str], tuple[Path, Any]]) -> None:
+    path, _ = exported("lfcc-lcnn")
+    code = (
+        "import sys, numpy as np\n"
+        "from spoofproof import registry\n"
+        "from spoofproof.types import Clip\n"
+        "clip = Clip(np.random.default_rng(0).standard_normal(20000).astype('f4') * 0.1, 16000)\n"
+        f"registry.detectors['lfcc-lcnn'].make({str(path)!r})([clip])\n"
+        "sys.exit('torch' in sys.modules)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=120, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", list(SMALL))
+def test_a_detector_whose_weights_are_not_here_says_so_and_has_a_card(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("spoofproof.shipped.FOLDER", tmp_path)
+    with pytest.raises(MissingPart, match=rf"spoofproof train recipes/{name}\.toml"):
+        registry.detectors[name].make()
+    card = registry.detectors[name].card()
+    assert card["kind"] == "architecture"
+    assert card["contamination"] == []
+    if name in COUNTS and name != "rawnet2":
+        assert card["parameters"] == COUNTS[name]

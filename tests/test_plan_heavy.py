@@ -23,6 +23,7 @@ from rich.console import Console
 
 from spoofproof import bench, report
 from spoofproof.errors import BadPlan, RunConflict, SpoofproofError, UnknownName
+from spoofproof.listing import describe
 from spoofproof.metrics.rank import eer
 from spoofproof.plan import Plan
 from spoofproof.registry import detector
@@ -190,6 +191,13 @@ def test_the_default_plan_spares_heavy_detectors_and_the_full_one_does_not() -> 
     assert (default.conditions, default.detectors) == (full.conditions, full.detectors)
     clips = 2 * (default.heavy.eval * len(default.heavy.conditions(default.conditions)) + default.heavy.dev)
     assert 3 * 0.3 * clips / 2 < 250  # seconds on two cores of three detectors at 0.3 s a clip
+
+
+def test_show_says_what_heavy_detectors_hear(home: Path) -> None:
+    told = dict(describe("default"))
+    assert "beyond 100 ms a clip hear" in told["heavy"] and "mp3@24 mp3@8" in told["heavy"]
+    assert "heavy" not in dict(describe("full"))
+    assert dict(describe(plan(home, "dear").detectors[0]))["cost"].startswith("300 ms a clip")
 
 
 @pytest.mark.parametrize(
@@ -383,6 +391,7 @@ def test_a_level_that_nobody_heard_does_not_take_its_twin_along(whole: tuple[Pla
     _, dear, _ = named(found)
     expected = rates(table, dear, ["gaussian_noise@20", "gaussian_noise@5"], part)
     assert found.aggregates[dear, "gaussian_noise"].metrics["eer"].value == pytest.approx(expected)
+    assert {c.conditions for c in found.comparisons if c.scope == "all"} == {3}
 
 
 # 5. the report

@@ -3,19 +3,32 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from pathlib import Path
 
 import numpy as np
 import pytest
 import scipy.signal
 
 from signals import voice
-from spoofproof.errors import BadPlan, SpoofproofError
+from spoofproof import registry
+from spoofproof.detectors.prepare import prepare
+from spoofproof.errors import BadPlan, MissingPart, SpoofproofError
 
 pytestmark = pytest.mark.torch
 torch = pytest.importorskip("torch", reason="the extra 'train' is not installed")
 
-from spoofproof.nets import mel_image, spectttra  # noqa: E402
+from spoofproof.nets import build, mel_image  # noqa: E402
 from spoofproof.nets.profile import profile  # noqa: E402
+from spoofproof.nets.spectttra import (  # noqa: E402
+    SLICES,
+    macs,
+    published,
+    read,
+    spectttra,
+    token_count,
+)
+from spoofproof.train.export import export  # noqa: E402
+from spoofproof.train.recipe import Recipe  # noqa: E402
 
 SMALL = {"dim": 48, "depth": 2, "heads": 3}
 # variant, seconds: tokens, GFLOPs, millions of parameters, as published
@@ -39,15 +52,15 @@ def no_grad() -> Iterator[None]:
 @pytest.mark.parametrize(("variant", "seconds"), PUBLISHED)
 def test_tokens_parameters_and_cost_are_the_published_ones(variant: str, seconds: int) -> None:
     tokens, cost, parameters = PUBLISHED[variant, seconds]
-    assert spectttra.token_count(variant, seconds) == tokens
-    columns, rows = spectttra.SLICES[variant]
+    assert token_count(variant, seconds) == tokens
+    columns, rows = SLICES[variant]
     with torch.device("meta"):  # shapes without numbers
-        network = spectttra.spectttra(variant, seconds)
+        network = spectttra(variant, seconds)
     size = sum(p.numel() for p in network.parameters())
     assert round(size / 1e6) == parameters
     assert network.times.place.shape[1] + network.bands.place.shape[1] == tokens
     assert mel_image.width(seconds * 16_000) // columns + 128 // rows == tokens
-    parts = spectttra.macs(variant, seconds)
+    parts = macs(variant, seconds)
     # their counter: no attention products, a plain mel product over 1 025 bins, five operations a normalised number
     mel = mel_image.raw_frames(seconds * 16_000) * 1025 * 128
     theirs = parts["slices"] + parts["layers"] + parts["logits"] + mel + 5 * 24 * tokens * 384
@@ -55,9 +68,9 @@ def test_tokens_parameters_and_cost_are_the_published_ones(variant: str, seconds
 
 
 def test_the_network_makes_as_many_tokens_as_it_says() -> None:
-    for variant in spectttra.SLICES:
-        network = spectttra.spectttra(variant, 5, **SMALL)
-        assert network.tokens(torch.randn(2, 80_000)).shape == (2, spectttra.token_count(variant, 5), 48)
+    for variant in SLICES:
+        network = spectttra(variant, 5, **SMALL)
+        assert network.tokens(torch.randn(2, 80_000)).shape == (2, token_count(variant, 5), 48)
         assert network(torch.randn(2, 80_000)).shape == (2, 2)
 
 
@@ -81,14 +94,14 @@ def test_the_picture_is_an_explicit_log_mel_spectrogram() -> None:
 
 
 def test_level_does_not_matter_and_silence_is_finite() -> None:
-    network = spectttra.spectttra("beta", 2.0, **SMALL).eval()
+    network = spectttra("beta", 2.0, **SMALL).eval()
     wave = torch.from_numpy(voice(2.0).samples[None])
     assert torch.allclose(network(wave), network(30 * wave), atol=1e-4)
     assert torch.isfinite(network(torch.zeros(1, 32_000))).all()
 
 
 def test_a_shorter_clip_is_followed_by_zeros_and_a_longer_one_cut() -> None:
-    network = spectttra.spectttra("gamma", 2.0, **SMALL).eval()
+    network = spectttra("gamma", 2.0, **SMALL).eval()
     wave = torch.randn(1, 32_000)
     longer = torch.cat([wave, torch.randn(1, 9_000)], dim=1)
     assert torch.equal(network(longer), network(wave))
@@ -99,7 +112,7 @@ def test_a_shorter_clip_is_followed_by_zeros_and_a_longer_one_cut() -> None:
 
 
 def test_a_score_does_not_depend_on_its_batch_mates() -> None:
-    network = spectttra.spectttra("alpha", 2.0, **SMALL).eval()
+    network = spectttra("alpha", 2.0, **SMALL).eval()
     waves = torch.stack([scale * torch.randn(32_000) for scale in (0.01, 1.0, 50.0)])
     waves[2, ::7] = 0
     alone = torch.cat([network(w[None]) for w in waves])
@@ -107,7 +120,7 @@ def test_a_score_does_not_depend_on_its_batch_mates() -> None:
 
 
 def test_tokens_of_time_hear_their_own_columns_alone() -> None:
-    network = spectttra.spectttra("beta", 5.0, **SMALL).eval()
+    network = spectttra("beta", 5.0, **SMALL).eval()
     picture = torch.randn(1, 128, 128)
     other = picture.clone()
     other[:, :, 50:55] += 1  # slice 10 of 25
@@ -119,8 +132,8 @@ def test_tokens_of_time_hear_their_own_columns_alone() -> None:
 
 @pytest.mark.parametrize(("variant", "seconds"), [("alpha", 5.0), ("gamma", 5.0), ("beta", 20.0)])
 def test_multiplications_counted_are_those_of_the_formula(variant: str, seconds: float) -> None:
-    network = spectttra.spectttra(variant, seconds, **SMALL)
-    parts = spectttra.macs(variant, seconds, dim=48, depth=2)
+    network = spectttra(variant, seconds, **SMALL)
+    parts = macs(variant, seconds, dim=48, depth=2)
     assert profile(network, seconds, repeats=1).macs == sum(parts.values())
 
 
@@ -152,7 +165,7 @@ def test_a_profile_counts_convolutions_and_keeps_what_lives_on() -> None:
 
 
 def test_cost_grows_with_the_tokens_and_not_with_the_patches() -> None:
-    short, long = (sum(spectttra.macs("gamma", s).values()) for s in (5, 120))
+    short, long = (sum(macs("gamma", s).values()) for s in (5, 120))
     patches = (128 // 7) * (128 // 5), (3744 // 7) * (128 // 5)
     assert long / short < 20
     assert (patches[1] / patches[0]) ** 2 > 800  # what attention over patches would grow by
@@ -188,10 +201,10 @@ def published_state(t: int, f: int, frames: int, depth: int = 12) -> dict[str, o
 
 def test_a_checkpoint_in_the_published_layout_is_read_whole() -> None:
     state = published_state(5, 3, 128, depth=2)
-    settings, ours = spectttra.published(state)
+    settings, ours = published(state)
     assert settings["variant"] == "beta"
     assert settings["seconds"] == 5.0
-    network = spectttra.spectttra(**settings).eval()
+    network = spectttra(**settings).eval()
     network.load_state_dict(ours, strict=True)
     wave = torch.randn(1, 80_000)
     spoof, bonafide = network(wave)[0]
@@ -201,13 +214,13 @@ def test_a_checkpoint_in_the_published_layout_is_read_whole() -> None:
     fake = tokens.mean(dim=1) @ state["classifier.weight"].T + state["classifier.bias"]
     assert float(bonafide) == 0
     assert float(spoof) == pytest.approx(float(fake), abs=1e-5)
-    assert spectttra.published(published_state(7, 5, 3_744, depth=2))[0]["seconds"] == 120.0
+    assert published(published_state(7, 5, 3_744, depth=2))[0]["seconds"] == 120.0
 
 
 @pytest.mark.parametrize("wrong", [{}, {"a": 1}, {"classifier.weight": None}])
 def test_another_checkpoint_is_refused(wrong: dict[str, object]) -> None:
     with pytest.raises(SpoofproofError, match="layout of SONICS"):
-        spectttra.published(wrong)
+        published(wrong)
 
 
 @pytest.mark.parametrize(
@@ -221,4 +234,65 @@ def test_another_checkpoint_is_refused(wrong: dict[str, object]) -> None:
 )
 def test_settings_that_make_no_network_are_refused(settings: dict[str, object], says: str) -> None:
     with pytest.raises(BadPlan, match=says):
-        spectttra.spectttra(**settings)  # type: ignore[arg-type]
+        spectttra(**settings)  # type: ignore[arg-type]
+
+
+def test_the_three_are_networks_by_name() -> None:
+    for variant in SLICES:
+        network = build(f"spectttra-{variant}", seconds=2.0, **SMALL)
+        assert network.times.cut.kernel_size == (SLICES[variant][0],)
+    with pytest.raises(BadPlan, match="no setting 'second'"):
+        build("spectttra-beta", second=2.0)
+
+
+def test_an_exported_network_is_a_detector_and_scores_what_torch_scores(tmp_path: Path) -> None:
+    settings = {"seconds": 2.0, **SMALL}
+    network = build("spectttra-gamma", **settings).eval()
+    path = tmp_path / "spectttra-gamma.onnx"
+    facts = {"name": "spectttra-gamma", "settings": settings, "window": 32_000}
+    assert export(network, path, **facts, calibration=(1.5, -0.3)) < 1e-4
+    detector = registry.detectors["spectttra-gamma"].make(str(path))
+    clips = [voice(1.0), voice(3.0, seed=1)]
+    for clip, score in zip(clips, detector(clips), strict=True):
+        spoof, bonafide = network(torch.from_numpy(prepare(clip, 32_000).samples[None]))[0].tolist()
+        assert score == pytest.approx(1.5 * (bonafide - spoof) - 0.3, abs=1e-4)
+    assert detector(clips[1:]) == detector(clips)[1:]
+    with pytest.raises(SpoofproofError, match="holds a spectttra-gamma, not a spectttra-alpha"):
+        registry.detectors["spectttra-alpha"].make(str(path))
+    path.write_bytes(path.read_bytes()[:9000])
+    with pytest.raises(
+        SpoofproofError, match=r"no SpecTTTra.*spoofproof train recipes/spectttra-gamma\.toml"
+    ):
+        registry.detectors["spectttra-gamma"].make(str(path))
+
+
+def test_a_published_checkpoint_is_a_detector(tmp_path: Path) -> None:
+    state = published_state(7, 5, 128, depth=1)
+    path = tmp_path / "pytorch_model.bin"
+    torch.save(state, path)
+    clip = voice(2.0)
+    score = registry.detectors["spectttra-gamma"].make(str(path))([clip])[0]
+    network = read(path)[1]
+    spoof = network(torch.from_numpy(prepare(clip, 80_000).samples[None]))[0, 0]
+    assert score == pytest.approx(-float(spoof), abs=1e-5)
+    with pytest.raises(SpoofproofError, match="holds a spectttra-gamma, not a spectttra-beta"):
+        registry.detectors["spectttra-beta"].make(str(path))
+    path.write_bytes(b"no checkpoint")
+    with pytest.raises(SpoofproofError, match=r"holds no SpecTTTra.*SONICS published"):
+        registry.detectors["spectttra-gamma"].make(str(path))
+    for missing in (str(tmp_path / "none.pth"), str(tmp_path / "none.onnx")):
+        with pytest.raises(MissingPart, match="no such file"):
+            registry.detectors["spectttra-gamma"].make(missing)
+    with pytest.raises(MissingPart, match=r"spoofproof train recipes/spectttra-gamma\.toml"):
+        registry.detectors["spectttra-gamma"].make()
+
+
+@pytest.mark.parametrize("variant", SLICES)
+def test_the_recipes_are_recipes_and_cards_say_how(variant: str) -> None:
+    recipe = Recipe.load(Path(__file__).parents[1] / "recipes" / f"spectttra-{variant}.toml")
+    assert recipe.window == recipe.settings["seconds"] * 16_000
+    network = build(recipe.architecture, **recipe.settings)
+    assert network.samples == recipe.window
+    assert sum(p.numel() for p in network.parameters()) < 1e6
+    card = registry.detectors[f"spectttra-{variant}"].card()
+    assert {"kind", "data", "date", "licence", "limits", "contamination", "augmentation"} <= set(card)

@@ -12,6 +12,7 @@ import json
 import math
 import tomllib
 from collections.abc import Callable, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -158,7 +159,8 @@ def test_axes_of_real_corruptions_go_from_mild_to_severe() -> None:
     slow, fast = axes(registry.corruptions["time_stretch"])
     assert slow.first == (0.9, 0.7) and all(0.9 < x < 1 for x in slow.milder) and fast.first[0] == 1.1
     (mp3,) = axes(registry.corruptions["mp3"])
-    assert {56.0, 40.0, 8.0} <= set(mp3.steps) and 41.0 not in mp3.steps
+    assert {160.0, 56.0, 40.0, 8.0} <= set(mp3.steps) and 41.0 not in mp3.steps
+    assert mp3.milder[0] == 48.0 and mp3.milder[-1] == 160.0 and mp3.order == -1
     assert mp3.between(40.0, 8.0) in mp3.steps and mp3.between(16.0, 8.0) is None
     (quantization,) = axes(registry.corruptions["quantization"])
     assert all(x == round(x) for x in quantization.steps)
@@ -292,7 +294,11 @@ def test_a_page_says_the_same_in_every_form(tmp_path: Path) -> None:
         "things.csv",
     }
     html = (tmp_path / "report.html").read_text()
-    assert "A &lt;title&gt;" in html and "a &lt;b&gt; | c" in html and "12.5\u00a0% [10.0–20.0]" in html
+    assert (
+        "A &lt;title&gt;" in html
+        and "a &lt;b&gt; | c" in html
+        and "12.5\u00a0%<small>10.0–20.0</small>" in html
+    )
     assert "http" not in html.split("<style>")[0] and "src=" not in html
     markdown = (tmp_path / "report.md").read_text()
     assert "a <b> \\| c" in markdown and "−3.0 [−5.0 to −1.0]" in markdown and "| <\u00a00.001 |" in markdown
@@ -341,12 +347,36 @@ def test_folders_and_corpora_that_do_not_fit_are_sentences(tmp_path: Path) -> No
         common.claim(tmp_path / "s", {"a": 1})
 
 
+def test_what_a_detector_met_in_training_is_left_out_for_all(
+    toys: tuple[str, list[Trial]], tmp_path: Path
+) -> None:
+    detector, trials = toys
+    heard = [replace(t, source="emodb_de" if t.id.endswith("0") else "new") for t in trials]
+    table = common.score(
+        "t", ["lfcc-gmm", detector], ["clean"], heard, tmp_path, seed=1, workers=1, tell=common.quiet
+    )
+    grid = common.grid_of(table, resamples=20)
+    assert {t.source for t in grid.trials} == {"new"} and len(grid.trials) == 14
+    (said,) = common.met_words(table, grid)
+    assert "2 of 16 eval trials are left out" in said and "emodb_de" in said
+    everything = common.grid_of(table, resamples=20, met=True)
+    assert len(everything.trials) == 16 and not common.met_words(table, everything)
+    all_met = [replace(t, source="emodb_de") for t in trials]
+    table = common.score(
+        "t", ["lfcc-gmm"], ["clean"], all_met, tmp_path / "x", seed=1, workers=1, tell=common.quiet
+    )
+    with pytest.raises(BadCorpus, match="0 are left that no detector met"):
+        common.grid_of(table, resamples=20)
+
+
 def test_middle_conditions_are_one_for_each_corruption() -> None:
     found = common.middle_conditions()
     assert "gaussian_noise@20" in found and "low_pass@0.3" in found
     assert len({common.corruption_of(c) for c in found}) == len(found) >= 15
     assert all(expand(c) == [c] for c in found)
     assert common.corruption_of("reverb@0.3+mp3@40") == "reverb@0.3+mp3@40"
+    assert common.label("enhanced@dtln/lfcc-gmm") == "enhanced@dtln/lfcc-gmm"
+    assert common.label("/a b/c/toys.py:tilt@d/e.npz") == "toys.py:tilt@e.npz"
 
 
 # --- augment ---------------------------------------------------------------------------------------------------------
@@ -373,6 +403,7 @@ def test_intervals_over_seeds_and_trials_cover_the_truth() -> None:
 
 def test_recipe_variants_differ_in_the_augmentation_alone(tmp_path: Path) -> None:
     base = (Path(augment.__file__).parent / "augment.toml").read_text()
+    base += "[live]\nrawboost = 0.3\nbandwidth = 0.5\nnoise = 0.2\n"
     seen, held = ["mp3@16", "low_pass@0.3"], ["opus@16", "reverb@0.3+echo@0.3"]
     made = {
         arm: Recipe.parse(
@@ -427,10 +458,10 @@ def test_two_arms_are_trained_once_scored_and_compared(
 ) -> None:
     rows = ["path,label,part,source,speaker,attack"]
     for t in write_corpus(tmp_path / "corpus", n=6, dev=4, seconds=0.6):
-        rows.append(f"{t.path},{t.label},{t.part},s,{t.speaker},{t.attack}")
+        rows.append(f"{t.path},{t.label},{t.part},{t.part},{t.speaker},{t.attack}")
     for t in write_corpus(tmp_path / "more", n=6, dev=1, seconds=0.5):
         if t.part == "eval":
-            rows.append(f"{t.path},{t.label},train,s,{t.speaker},{t.attack}")
+            rows.append(f"{t.path},{t.label},train,train,{t.speaker},{t.attack}")
     (tmp_path / "manifest.csv").write_text("\n".join(rows))
     corpus = f"manifest:{tmp_path / 'manifest.csv'}"
     trials = registry.read_corpus(corpus)
@@ -461,6 +492,12 @@ def test_two_arms_are_trained_once_scored_and_compared(
     }
     text = (tmp_path / "study" / "report.md").read_text()
     assert "On held-out corruptions EER is" in text and "Every seed" in text
+
+    met = (tmp_path / "manifest.csv").read_text().replace(",eval,eval,", ",eval,train,")
+    (tmp_path / "met.csv").write_text(met)
+    corpus = f"manifest:{tmp_path / 'met.csv'}"
+    with pytest.raises(BadCorpus, match="source is in the train or dev part, too"):
+        augment.study_augment(registry.read_corpus(corpus), tmp_path / "x", **{**more, "corpus": corpus})  # type: ignore[arg-type]
 
     def never(*_: object) -> None:
         raise AssertionError("done again")

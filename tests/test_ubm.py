@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import csv
 import json
 from pathlib import Path
 
@@ -12,17 +13,23 @@ from sklearn.linear_model import LogisticRegression
 
 from signals import noise, voice
 from spoofproof import registry
+from spoofproof.audio import open_audio, save_audio
 from spoofproof.detectors.cepstra import Front
 from spoofproof.detectors.fusion import Fusion, Member
 from spoofproof.detectors.gmm_ubm import Ubm
 from spoofproof.detectors.lfcc_gmm import Mixture
 from spoofproof.detectors.prepare import prepare
-from spoofproof.errors import BadAudio, BadScores, MissingPart, SpoofproofError, UnknownName
+from spoofproof.errors import BadAudio, BadPlan, BadScores, MissingPart, SpoofproofError, UnknownName
 from spoofproof.metrics.rank import eer
 from spoofproof.shipped import sha256
+from spoofproof.train import run
+from spoofproof.train.feature_study import ALL, HAND, features_study, markdown
 from spoofproof.train.fusion import fit
 from spoofproof.train.map_adaptation import adapted_means
+from spoofproof.train.recipe import Recipe
 from spoofproof.types import Clip
+
+RECIPES = Path(__file__).parents[1] / "recipes"
 
 
 def mixture(k: int = 3, d: int = 2, seed: int = 0) -> Mixture:
@@ -284,6 +291,139 @@ def test_a_fusion_file_is_text_that_a_person_can_read(folder: Path) -> None:
     facts = json.loads((folder / "all.json").read_text())
     assert facts["members"][0]["detector"] == "gmm-ubm@mfcc.npz"
     assert Fusion.load(folder / "all.json").offset == 0.25
+
+
+@pytest.fixture(scope="module")
+def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A manifest of 28 short voices of three pages, the spoofed ones smoothed; an evaluation clip nobody may open."""
+    root = tmp_path_factory.mktemp("corpus")
+    rows = ["path,label,part,source,generator,speaker"]
+    for part, count in (("train", 12), ("dev", 16)):
+        for i in range(count):
+            clip = voice(0.8, seed=i + 100 * (part == "dev"), f0=100 + 9 * i)
+            if i % 2:
+                clip = clip.replace(np.convolve(clip.samples, np.ones(5) / 5, "same"))
+            save_audio(clip, root / f"{part}{i}.wav")
+            kind, page = ("spoof", "g1") if i % 2 else ("bonafide", ""), i // 2 % 3
+            rows.append(f"{part}{i}.wav,{kind[0]},{part},page{page},{kind[1]},s{i}")
+    (root / "sealed.wav").write_bytes(b"whoever opens this fails")
+    rows.append("sealed.wav,spoof,test,page9,g9,s9")
+    (root / "manifest.csv").write_text("\n".join(rows) + "\n")
+    return root
+
+
+RECIPE = """
+detector = "gmm-ubm"
+summary = "a test"
+seed = 3
+[features]
+kind = "mfcc"
+coefficients = 12
+[model]
+components = 4
+iterations = 3
+frames = 2000
+"""
+
+
+def write(folder: Path, text: str, name: str = "recipe.toml") -> Path:
+    (folder / name).write_text(text)
+    return folder / name
+
+
+def test_a_gmm_ubm_and_a_fusion_are_trained_from_their_recipes(corpus: Path, tmp_path: Path) -> None:
+    recipe = write(tmp_path, RECIPE)
+    made = run(recipe, corpus, tmp_path / "runs" / "a")
+    again = run(recipe, corpus, tmp_path / "runs" / "b")
+    assert made.name == "gmm-ubm.npz"
+    assert made.read_bytes() == again.read_bytes()
+    card = json.loads(made.with_suffix(".json").read_text())
+    assert card["weights"] == sha256(made)
+    assert card["figures"]["dev"]["auroc"] == 1.0
+    assert card["model"]["feature"] == "mfcc"
+    assert card["contamination"] == ["page0", "page1", "page2"]
+    clips = [open_audio(corpus / f"dev{i}.wav") for i in range(16)]
+    scores = np.array(registry.detectors["gmm-ubm"].make(str(made))(clips))
+    assert scores[::2].min() > scores[1::2].max()
+    assert (scores[::2] > 0).all()
+
+    both = write(
+        tmp_path,
+        'detector = "fusion"\nsummary = "both"\n'
+        '[model]\nmembers = ["gmm-ubm@../a/gmm-ubm.npz", "spectral-tilt"]\n',
+        "both.toml",
+    )
+    fused = run(both, corpus, tmp_path / "runs" / "fused")
+    assert fused.name == "fusion.members.json"
+    card = json.loads((fused.parent / "fusion.json").read_text())
+    assert card["figures"]["dev"]["fusion"]["eer"] == 0
+    assert set(card["figures"]["dev"]) == {"fusion", "spectral-tilt", "gmm-ubm@../a/gmm-ubm.npz"}
+    loaded = Fusion.load(fused)
+    parts = np.array([scores, registry.detectors["spectral-tilt"].make()(clips)])
+    expected = np.array([m.weight for m in loaded.members]) @ parts + loaded.offset
+    assert np.allclose(registry.detectors["fusion"].make(str(fused))(clips), expected, atol=1e-6)
+
+
+@pytest.mark.parametrize(
+    ("change", "error_", "says"),
+    [
+        (('kind = "mfcc"', 'kind = "mfc"'), UnknownName, "Did you mean mfcc"),
+        (("components = 4", "componets = 4"), BadPlan, "Did you mean components"),
+        (("[model]", "[network]"), BadPlan, "unknown key 'network'"),
+        (("frames = 2000", 'frames = 2000\nagainst = "copied"'), BadPlan, "see copy_synthesis"),
+        (("frames = 2000", 'frames = 2000\nagainst = "all"'), BadPlan, '"made" or "copied"'),
+        (("iterations = 3", "relevance = -1"), BadPlan, "relevance is at least 0"),
+    ],
+)
+def test_recipes_that_cannot_be_meant_are_refused(
+    change: tuple[str, str], error_: type[Exception], says: str, corpus: Path, tmp_path: Path
+) -> None:
+    with pytest.raises(error_, match=says):
+        run(write(tmp_path, RECIPE.replace(*change)), corpus, tmp_path / "runs" / "x")
+
+
+def test_a_fusion_of_one_member_is_refused(corpus: Path, tmp_path: Path) -> None:
+    text = 'detector = "fusion"\nsummary = "one"\n[model]\nmembers = ["random"]\n'
+    with pytest.raises(BadPlan, match="at least two"):
+        run(write(tmp_path, text), corpus, tmp_path / "runs" / "x")
+
+
+def test_the_study_of_features_ranks_them_and_crosses_sources(corpus: Path, tmp_path: Path) -> None:
+    text = RECIPE + '[select]\nconditions = ["gaussian_noise@20"]\n'
+    kinds = ("mfcc", "scfc", "ssfc")
+    out = tmp_path / "runs" / "study"
+    rows = features_study(write(tmp_path, text), corpus, out, kinds=kinds)
+    assert [r.feature for r in rows] == [*kinds, HAND, ALL]
+    assert all(r.eer.n_bonafide == r.eer.n_spoof == 8 for r in rows)
+    assert all(r.corrupted is not None and 0 <= r.corrupted <= 1 for r in rows)
+    assert rows[1].dimensions == 60
+    with (out / "scores.csv").open(newline="") as file:
+        table = list(csv.DictReader(file))
+    clean = [r for r in table if r["condition"] == "clean"]
+    for row in rows[:3]:
+        real, fake = (
+            np.array([float(r[row.feature]) for r in clean if r["label"] == label])
+            for label in ("bonafide", "spoof")
+        )
+        assert row.eer.value == pytest.approx(eer(bonafide=real, spoof=fake))
+        assert row.bytes == (out / f"{row.feature}.npz").stat().st_size
+    scores = np.array([[float(r[k]) for k in kinds] for r in clean])
+    real = np.array([r["label"] == "bonafide" for r in clean])
+    pages = np.array([int(r["id"].split("dev")[1].split(".")[0]) // 2 % 3 for r in clean])
+    crossed = np.zeros(16)
+    for page in range(3):
+        w, b = fit(scores[pages != page], real[pages != page])
+        crossed[pages == page] = scores[pages == page] @ w + b
+    assert rows[4].eer.value == pytest.approx(error(crossed, real))
+    assert "mfcc |" in markdown(rows)
+    before = (out / "mfcc.npz").stat().st_mtime_ns
+    assert features_study(tmp_path / "recipe.toml", corpus, out, kinds=kinds) == rows
+    assert (out / "mfcc.npz").stat().st_mtime_ns == before
+
+
+@pytest.mark.parametrize("path", sorted(RECIPES.glob("gmm-ubm*.toml")), ids=lambda p: p.stem)
+def test_the_recipes_of_the_project_are_recipes(path: Path) -> None:
+    assert Recipe.load(path).detector == "gmm-ubm"
 
 
 @pytest.mark.torch

@@ -284,8 +284,13 @@ def identity(text: str) -> dict[str, Any]:
         if part and Path(part).expanduser().is_file():
             digest.update(Path(part).expanduser().read_bytes())
     digest.update(str(card.get("weights", "")).encode())
-    for inside in spec.wraps(ref.arg) if ref.arg else ():
-        digest.update(identity(inside)["identity"].encode())
+    inside = [identity(text) for text in spec.wraps(ref.arg)] if ref.arg else []
+    for one in inside:
+        digest.update(one["identity"].encode())
+    if lists := [one["card"]["contamination"] for one in inside if "contamination" in one["card"]]:
+        card["contamination"] = sorted(
+            {name for met in lists for name in met}
+        )  # a wrapper has met what is in it
     return {"summary": spec.summary, "card": card, "identity": digest.hexdigest()}
 
 

@@ -54,7 +54,8 @@ def describe(name: str) -> Rows:
             (key, value if isinstance(value, str) else json.dumps(value, ensure_ascii=False))
             for key, value in found.card().items()
         ]
-        return [("rate", f"{found.rate} Hz"), ("what", _doc(found.make, found.summary)), *card]
+        cost = [("cost", f"{found.cost:g} ms a clip on one core, as declared")] if found.cost else []
+        return [("rate", f"{found.rate} Hz"), *cost, ("what", _doc(found.make, found.summary)), *card]
     if name in registry.metrics:
         metric = registry.metrics[name]
         return [
@@ -70,6 +71,7 @@ def describe(name: str) -> Rows:
             ("what", plan.summary),
             ("detectors", " ".join(plan.detectors)),
             ("conditions", " ".join(plan.conditions)),
+            *_heavy(plan),
         ]
     known = [
         n
@@ -82,6 +84,21 @@ def describe(name: str) -> Rows:
 def _corruption(spec: CorruptionSpec) -> tuple[str, ...]:
     levels = " ".join(map(spec.show_level, spec.levels)) or "none"
     return (spec.name, spec.family, spec.unit, levels, spec.available() or "yes")
+
+
+def _heavy(plan: Plan) -> Rows:
+    """What a plan gives to costly detectors, where it spares them anything."""
+    if plan.heavy is None:
+        return []
+    h, names = plan.heavy, plan.heavy.conditions(plan.conditions)
+    return [
+        (
+            "heavy",
+            f"detectors beyond {h.above:g} ms a clip hear {h.eval} eval and {h.dev} dev trials of each class, under "
+            f"{len(names)} of {len(plan.conditions)} conditions (levels: {', '.join(h.levels)}; --plan full runs everything): "
+            + " ".join(names),
+        )
+    ]
 
 
 def _doc(function: object, summary: str) -> str:

@@ -3,6 +3,34 @@
 A detector of one's own needs nothing from here: see docs/detectors.md.
 """
 
-from . import controls, enhanced, fusion, gmm_ubm, lfcc_gmm, lfcc_lcnn, spectttra
+from . import (
+    aasist,
+    controls,
+    enhanced,
+    foundation,
+    fusion,
+    gmm_ubm,
+    lfcc_gmm,
+    lfcc_lcnn,
+    rawgat_st,
+    rawnet2,
+    spec_resnet,
+    spectttra,
+    texture,
+)
 
-__all__ = ["controls", "enhanced", "fusion", "gmm_ubm", "lfcc_gmm", "lfcc_lcnn", "spectttra"]
+__all__ = [
+    "aasist",
+    "controls",
+    "enhanced",
+    "foundation",
+    "fusion",
+    "gmm_ubm",
+    "lfcc_gmm",
+    "lfcc_lcnn",
+    "rawgat_st",
+    "rawnet2",
+    "spec_resnet",
+    "spectttra",
+    "texture",
+]

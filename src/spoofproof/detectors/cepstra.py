@@ -14,7 +14,6 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, fields
 from functools import cached_property, lru_cache
-from typing import Literal, get_args
 
 import numpy as np
 
@@ -24,7 +23,7 @@ from . import constant_q, linear_prediction
 from .features import Features, Lfcc, delta, roughness
 from .learned import Encoder
 
-Normalise = Literal["none", "utterance", "sliding"]
+NORMALISE = ("none", "utterance", "sliding")
 
 _FLOOR = np.float32(1e-10)  # as in ``Lfcc``: 100 dB below full scale
 _NARROW = np.float32(1e-14)  # of a constant-Q bin: what the rounding of a 16-bit file leaves in its 3 Hz
@@ -46,7 +45,7 @@ class Front:
 
     kind: str = "lfcc"
     parts: tuple[str, ...] = ("static", "delta", "second")
-    normalise: Normalise = "none"
+    normalise: str = "none"
     reach: int = 150
     rate: int = 16_000
     frame: int = 320
@@ -68,10 +67,8 @@ class Front:
         if unknown or not self.parts:
             said = did_you_mean(unknown[0], PARTS) if unknown else f"Known: {', '.join(PARTS)}."
             raise BadPlan(f"a feature has parts, not {', '.join(unknown) or 'none'}. {said}")
-        if self.normalise not in get_args(Normalise):
-            raise BadPlan(
-                f"a feature is normalised by {', '.join(get_args(Normalise))}, not {self.normalise!r}"
-            )
+        if self.normalise not in NORMALISE:
+            raise BadPlan(f"a feature is normalised by {', '.join(NORMALISE)}, not {self.normalise!r}")
         if (
             self.reach < 1
             or not 1 <= self.poles <= self.fft - self.frame
@@ -271,7 +268,7 @@ def _triangles(front: Front, corners: np.ndarray) -> Features:
     rise, fall = np.diff(corners)[:-1, None], np.diff(corners)[1:, None]
     hz = _hertz(front)
     up, down = (hz - corners[:-2, None]) / rise, (corners[2:, None] - hz) / fall
-    return np.clip(np.minimum(up, down), 0, None).astype(np.float32)
+    return np.asarray(np.clip(np.minimum(up, down), 0, None), dtype=np.float32)
 
 
 def _hertz(front: Front) -> np.ndarray:

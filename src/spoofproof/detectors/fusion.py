@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -67,7 +67,19 @@ class Fusion:
         return cls(members, offset)
 
 
-@detector(rate=RATE, name="fusion", card=card("fusion"))
+_CARD: Mapping[str, object] = {
+    "kind": "combination",
+    "data": "none of its own: it ships without members; a recipe names some and fits their weights on dev",
+    "date": "2026-11-24",
+    "licence": "Apache-2.0",
+    "contamination": [],
+    "augmentation": [],
+    "how": 'a recipe with detector = "fusion" and [model] members = ["lfcc-gmm", "aasist"]; then fusion@fusion.members.json',
+    "limits": "As weak as what its members have in common; its weights hold for speech like that of dev.",
+}
+
+
+@detector(rate=RATE, name="fusion", card=lambda: card("fusion")() or _CARD)
 def fusion(path: str = "") -> Detector:
     """Fusion: a weighted sum of the scores of several detectors, fitted by logistic regression on development data.
 

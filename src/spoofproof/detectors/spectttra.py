@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,9 +17,33 @@ from ..types import Clip, Detector, Samples
 from .prepare import RATE, prepare
 
 Network = Callable[[Samples], float]
+_MILLIONS = {"alpha": (17, 19), "beta": (17, 21), "gamma": (17, 24)}  # at 5 s and at 120 s
 
 
-@detector(rate=RATE, name="spectttra-alpha", card=card("spectttra-alpha"))
+def _card(variant: str) -> Callable[[], Mapping[str, object]]:
+    """The card of the weights where some are shipped, else what is known without them."""
+    at_5, at_120 = _MILLIONS[variant]
+    name = f"spectttra-{variant}"
+    return lambda: (
+        card(name)()
+        or {
+            "kind": "architecture",
+            "data": "none: it ships without weights, and scores nothing until some are named",
+            "date": "2026-11-24",
+            "licence": "The code: Apache-2.0. Published checkpoints bear their own.",
+            "contamination": [],
+            "augmentation": [],
+            "parameters": f"as published {at_5} million for 5 s and {at_120} million for 120 s",
+            "how": f"spoofproof train recipes/{name}.toml, then {name}@runs/train/{name}/{name}.onnx",
+            "limits": (
+                "Made for songs. The window is fixed when it is trained, since its positions are learnt. The published "
+                "checkpoints know songs of Suno and Udio and nothing of cloned speech."
+            ),
+        }
+    )
+
+
+@detector(rate=RATE, name="spectttra-alpha", card=_card("alpha"))
 def spectttra_alpha(path: str = "") -> Detector:
     """SpecTTTra α: slices of 3 columns and 1 band, the most tokens and the best of the three in its paper.
 
@@ -30,7 +54,7 @@ def spectttra_alpha(path: str = "") -> Detector:
     return _detector("alpha", path)
 
 
-@detector(rate=RATE, name="spectttra-beta", card=card("spectttra-beta"))
+@detector(rate=RATE, name="spectttra-beta", card=_card("beta"))
 def spectttra_beta(path: str = "") -> Detector:
     """SpecTTTra β: slices of 5 columns and 3 bands; half the tokens of α.
 
@@ -39,7 +63,7 @@ def spectttra_beta(path: str = "") -> Detector:
     return _detector("beta", path)
 
 
-@detector(rate=RATE, name="spectttra-gamma", card=card("spectttra-gamma"))
+@detector(rate=RATE, name="spectttra-gamma", card=_card("gamma"))
 def spectttra_gamma(path: str = "") -> Detector:
     """SpecTTTra γ: slices of 7 columns and 5 bands; the fewest tokens and the fastest.
 
@@ -87,10 +111,10 @@ def _published(name: str, variant: str, file: Path) -> tuple[int, Network]:
     try:
         import torch
 
-        from ..nets import spectttra
+        from ..nets.spectttra import read
     except ImportError:
         raise MissingPart.extra(f"a {file.suffix} of {name}", "train") from None
-    settings, network = spectttra.read(file)
+    settings, network = read(file)
     if settings["variant"] != variant:
         found = f"spectttra-{settings['variant']}"
         raise SpoofproofError(f"{file} holds a {found}, not a {name}. Load it as {found}@{file}")

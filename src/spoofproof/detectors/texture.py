@@ -7,14 +7,22 @@ no phoneme, no speaker, no spectral envelope as such.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
 from functools import lru_cache
+from pathlib import Path
 
 import numpy as np
 import scipy.fft
 from numpy.typing import NDArray
 
-from ..types import Samples
-from .prepare import RATE
+from ..audio import WINDOW_SAMPLES
+from ..errors import SpoofproofError
+from ..registry import detector
+from ..shipped import card, weights
+from ..types import Clip, Detector, Samples
+from .arrays import UNREADABLE, load_arrays, save_arrays
+from .prepare import RATE, prepare
 
 Floats = NDArray[np.float32]
 
@@ -35,7 +43,7 @@ STATISTICS = (
 SIZE = len(RESOLUTIONS) * (len(STATISTICS) * BANDS - 1)  # the lowest band has none below it
 
 
-def texture(samples: Samples) -> Floats:
+def statistics(samples: Samples) -> Floats:
     """The statistics of prepared samples (T,), T >= 4 096, at 16 kHz: shape (SIZE,), finite.
 
     For each resolution and band of 500 Hz: how the log powers of its points are spread and skewed, how they change
@@ -52,7 +60,7 @@ def texture(samples: Samples) -> Floats:
 
 
 def names() -> list[str]:
-    """What each number of ``texture`` is, in its order."""
+    """What each number of ``statistics`` is, in its order."""
     return [
         f"{statistic}, {500 * band / 1000:g} to {500 * (band + 1) / 1000:g} kHz, {1000 * window / RATE:g} ms"
         for window, _ in RESOLUTIONS
@@ -94,7 +102,7 @@ def _at(x: Samples, window: int, hop: int) -> Floats:
         _stray(spectra[:, 2:] * spectra[:, :-2] * spectra[:, 1:-1].conj() ** 2, power[:, :-2], width),
         _alike(level[active][:, :-1], level[active][:, 1:], (0,)),
     )
-    return np.nan_to_num(np.concatenate(found), posinf=0.0, neginf=0.0).astype(np.float32)
+    return np.asarray(np.nan_to_num(np.concatenate(found), posinf=0.0, neginf=0.0), dtype=np.float32)
 
 
 @lru_cache(maxsize=8)
@@ -116,7 +124,8 @@ def _rough(difference: Floats) -> Floats:
 def _alike(a: Floats, b: Floats, over: tuple[int, ...]) -> NDArray[np.floating]:
     """Correlation of a and b over the axes ``over``; 0 where one of them does not vary."""
     a, b = a - a.mean(axis=over, keepdims=True), b - b.mean(axis=over, keepdims=True)
-    return (a * b).sum(axis=over) / np.sqrt(np.square(a).sum(axis=over) * np.square(b).sum(axis=over) + 1e-9)
+    both = np.sqrt(np.square(a).sum(axis=over) * np.square(b).sum(axis=over) + 1e-9)
+    return np.asarray((a * b).sum(axis=over) / both)
 
 
 def _stray(turn: NDArray[np.complex64], power: Floats, width: int) -> NDArray[np.floating]:
@@ -128,3 +137,64 @@ def _stray(turn: NDArray[np.complex64], power: Floats, width: int) -> NDArray[np
     return np.log(
         over / (np.add.reduceat(weight[:, :kept].sum(axis=0, dtype=np.float64), ends) + 1e-9) + 1e-3
     )
+
+
+@dataclass(frozen=True, eq=False)
+class Texture:
+    """A linear rule over the statistics, and the limit that no single one of them may exceed.
+
+    centre, scale, weight: shape (SIZE,); a statistic is (x - centre) / scale, held within ±limit. offset: of the rule.
+    slope, shift: calibration on development data, from the rule's sum to log odds.
+    """
+
+    centre: Floats
+    scale: Floats
+    weight: Floats
+    offset: float
+    limit: float
+    slope: float = 1.0
+    shift: float = 0.0
+
+    def __call__(self, statistics: Floats) -> float:
+        """Log odds of bona fide."""
+        return self.slope * self.sum(statistics) + self.shift
+
+    def sum(self, statistics: Floats) -> float:
+        """Before calibration."""
+        x = np.clip((statistics - self.centre) / self.scale, -self.limit, self.limit)
+        return float(x.astype(np.float64) @ self.weight) + self.offset
+
+    def save(self, path: Path) -> None:
+        """Write an .npz whose bytes depend on the content alone. Raises RunConflict (disk full)."""
+        settings = {name: getattr(self, name) for name in ("offset", "limit", "slope", "shift")}
+        save_arrays(path, settings, {name: getattr(self, name) for name in ("centre", "scale", "weight")})
+
+    @classmethod
+    def load(cls, path: Path) -> Texture:
+        """Read what ``save`` wrote. Raises SpoofproofError when it is another kind of file, or damaged."""
+        try:
+            settings, arrays = load_arrays(path)
+            centre, scale, weight = (arrays[name] for name in ("centre", "scale", "weight"))
+            model = cls(centre, scale, weight, **settings)
+            if not all(a.shape == (SIZE,) for a in (model.centre, model.scale, model.weight)):
+                raise ValueError(f"{SIZE} statistics are expected, {model.weight.size} are held")
+            return model
+        except UNREADABLE as error:
+            raise SpoofproofError(
+                f"{path} holds no texture rule ({type(error).__name__}: {error}). "
+                "Make one with: spoofproof train recipes/texture.toml"
+            ) from None
+
+
+@detector(rate=RATE, seconds=WINDOW_SAMPLES / RATE, card=card("texture"), cost=50)
+def texture(path: str = "") -> Detector:
+    """Texture: logistic regression on 382 local statistics of the spectrogram; the project's own, small and fast.
+
+    path: another .npz than the shipped one. Raises MissingPart, SpoofproofError.
+    """
+    model = Texture.load(weights("texture", ".npz", path))
+
+    def score(clips: Sequence[Clip]) -> list[float]:
+        return [model(statistics(prepare(clip).samples)) for clip in clips]
+
+    return score

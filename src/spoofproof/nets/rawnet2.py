@@ -7,6 +7,8 @@ the sizes of the ASVspoof 2021 baseline: 20 filters of 1025 taps, blocks of 20 a
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import torch
 from torch import Tensor, nn
 from torch.nn import functional
@@ -45,9 +47,7 @@ class RawNet2(nn.Module):  # type: ignore[misc]
         super().__init__()
         self.sinc, self.norm = Sinc(filters, 1025), nn.BatchNorm1d(filters)
         widths = [filters, filters, filters, channels, channels, channels, channels]
-        self.blocks = nn.Sequential(
-            *(Block(a, b, i == 0) for i, (a, b) in enumerate(zip(widths, widths[1:], strict=False)))
-        )
+        self.blocks = nn.Sequential(*(Block(a, b, i == 0) for i, (a, b) in enumerate(pairwise(widths))))
         self.last = nn.BatchNorm1d(channels)
         self.gru = nn.GRU(channels, gru, layers, batch_first=True)
         self.embedding, self.logits = nn.Linear(gru, gru), nn.Linear(gru, 2)

@@ -7,6 +7,8 @@ stages of two blocks (He et al. 2016, "Identity mappings"), one convolution over
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -48,7 +50,7 @@ class SpecResnet(nn.Module):  # type: ignore[misc]
         self.stages = nn.Sequential(
             *(
                 block
-                for i, (a, b) in enumerate(zip(widths, widths[1:], strict=False))
+                for i, (a, b) in enumerate(pairwise(widths))
                 for block in (Block(a, b, 1 if i == 0 else 2), Block(b, b, 1))
             )
         )

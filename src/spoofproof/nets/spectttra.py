@@ -81,7 +81,7 @@ class Slices(nn.Module):  # type: ignore[misc]
 
     def forward(self, picture: Tensor) -> Tensor:
         tokens = nn.functional.gelu(self.cut(picture)).transpose(1, 2)
-        return self.norm(tokens + self.place)  # type: ignore[no-any-return]
+        return self.norm(tokens + self.place)
 
 
 class Layer(nn.Module):  # type: ignore[misc]
@@ -100,7 +100,7 @@ class Layer(nn.Module):  # type: ignore[misc]
         heard = nn.functional.scaled_dot_product_attention(parts[0], parts[1], parts[2])
         tokens = tokens + self.dropout(self.answer(heard.transpose(1, 2).flatten(2)))
         hidden = nn.functional.gelu(self.up(self.norm_2(tokens)))
-        return tokens + self.dropout(self.down(hidden))  # type: ignore[no-any-return]
+        return tokens + self.dropout(self.down(hidden))
 
 
 class SpecTttra(nn.Module):  # type: ignore[misc]

@@ -18,6 +18,7 @@ from markupsafe import Markup
 from ..audio import whole_file
 from ..types import Estimate
 from . import words
+from .html import _soft
 
 Kind = Literal["text", "share", "points", "number", "short", "count", "p"]
 Value: TypeAlias = str | float | int | Estimate | None
@@ -52,12 +53,21 @@ class Column:
         return f"{value:,}".replace(",", "\u202f") if self.kind == "count" else words.plain(value)
 
     def _both(self, e: Estimate) -> str:
+        between = self.range(e)
+        return self.say(e.value) + (f" [{between}]" if between else "")
+
+    def main(self, value: Value) -> str:
+        """The cell without its interval."""
+        return self.say(value.value if isinstance(value, Estimate) else value)
+
+    def range(self, value: Value) -> str:
+        """The interval alone, "" where there is none."""
+        if not isinstance(value, Estimate) or not (math.isfinite(value.low) and math.isfinite(value.high)):
+            return ""
         if self.kind == "points":
-            return words.points(e)
+            return words.points_range(value)
         scale, digits = (100, 1) if self.kind == "share" else (1, 3)
-        if not (math.isfinite(e.low) and math.isfinite(e.high)):
-            return self.say(e.value)
-        return f"{self.say(e.value)} [{e.low * scale:.{digits}f}–{e.high * scale:.{digits}f}]"
+        return f"{value.low * scale:.{digits}f}–{value.high * scale:.{digits}f}"
 
     @property
     def number(self) -> bool:
@@ -110,11 +120,12 @@ class Table:
 
 @dataclass(frozen=True, slots=True)
 class Figure:
-    """A picture (inline SVG, see study_plots) with what it shows."""
+    """A picture (inline SVG, see study_plots) with what it shows. small: several stand side by side."""
 
     title: str
     svg: Markup
     note: str = ""
+    small: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,13 +186,20 @@ def _html(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["soft"] = _soft
     return environment.get_template("study.html.j2").render(
         page=page,
         style=Markup(_part("page.css")),
         script=Markup(_part("page.js")),
         is_table=lambda item: isinstance(item, Table),
+        is_small=_is_small,
+        any_small=lambda section: any(map(_is_small, section.items)),
         sort_key=lambda v: "" if v is None else v.value if isinstance(v, Estimate) else v,
     )
+
+
+def _is_small(item: Table | Figure) -> bool:
+    return isinstance(item, Figure) and item.small
 
 
 def _markdown(page: Page) -> str:

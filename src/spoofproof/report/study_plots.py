@@ -57,7 +57,7 @@ def forest(rows: Sequence[Row], *, points: bool = False, reference: float | None
         min([*ends, *([] if reference is None else [reference])]),
         max(ends + ([reference] if reference is not None else [])),
     )
-    left = 20 + 6.3 * min(44, max(len(r.label) for r in rows))
+    left = 24 + 7.2 * min(44, max(len(r.label) for r in rows))
     height = _ROW * len(rows) + 34
 
     def x(value: float) -> float:
@@ -179,6 +179,7 @@ def curves(of: Sequence[Curve], *, targets: Sequence[float], x_title: str, chanc
             width,
             height,
             "; ".join(f"{c.label}: " + ", ".join(f"{y:.2f} at {x:g}" for x, y in c.points) for c in of),
+            "panel-plot",
         )
     ]
     for tick in _ticks(low, 1.0):
@@ -211,9 +212,9 @@ def curves(of: Sequence[Curve], *, targets: Sequence[float], x_title: str, chanc
     return Markup("\n").join([*out, Markup("</svg>")])
 
 
-def _open(width: float, height: float, label: str) -> Markup:
-    return Markup('<svg class="overview" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
-        width, height, label
+def _open(width: float, height: float, label: str, kind: str = "overview") -> Markup:
+    return Markup('<svg class="{}" viewBox="0 0 {} {}" role="img" aria-label="{}">').format(
+        kind, width, height, label
     )
 
 
@@ -234,9 +235,11 @@ def _cut(label: str) -> str:
 
 
 def _round_range(low: float, high: float) -> tuple[float, float]:
-    """Whole steps of five points around the values, at least ten points wide."""
-    low, high = math.floor(low * 20 - 0.1) / 20, math.ceil(high * 20 + 0.1) / 20
-    return (low, high) if high - low >= 0.1 else (low - 0.05, high + 0.05)
+    """Whole steps of five points around the values, at least ten points wide; shares have no room below zero."""
+    least, low, high = low, math.floor(low * 20 - 0.1) / 20, math.ceil(high * 20 + 0.1) / 20
+    if high - low < 0.1:
+        low, high = low - 0.05, high + 0.05
+    return (0.0, high) if least >= 0 > low else (low, high)
 
 
 def _ticks(low: float, high: float) -> list[float]:

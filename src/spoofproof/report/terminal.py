@@ -25,7 +25,8 @@ def terminal(results: Results, console: Console) -> None:
     names = view.short_names(results)
     for h in view.headlines(results):
         place = f" rank {words.rank(h.rank)} of {len(results.detectors)}" if h.rank else ""
-        console.print(Text.assemble((names[h.detector], "bold"), (place, "dim")))
+        name = names[h.detector] + marks.mark(results, h.detector)
+        console.print(Text.assemble((name, "bold"), (place, "dim")))
         for sentence in h.sentences:
             console.print(Padding(Text(_tight(sentence)), (0, 0, 0, 2)))
     console.print()

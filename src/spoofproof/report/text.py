@@ -86,7 +86,11 @@ def markdown(results: Results) -> str:
         ),
         (
             "Inverted",
-            [[i.detector, i.condition, AUROC.both(i.auroc)] for i in view.inverted(results) if i.sure],
+            [
+                [i.detector + marks.mark(results, i.detector), i.condition, AUROC.both(i.auroc)]
+                for i in view.inverted(results)
+                if i.sure
+            ],
         ),
     ):
         if rows:
@@ -181,7 +185,9 @@ def _headlines(results: Results) -> list[str]:
     lines = []
     for h in view.headlines(results):
         place = f" (rank {words.rank(h.rank)} of {len(results.detectors)})" if h.rank else ""
-        lines.append(f"- **{_line(h.detector)}**{place}: {_line(' '.join(h.sentences))}")
+        lines.append(
+            f"- **{_line(h.detector)}**{marks.mark(results, h.detector)}{place}: {_line(' '.join(h.sentences))}"
+        )
     return ["\n".join(lines)] if lines else []
 
 
@@ -192,15 +198,26 @@ def _frozen_rows(results: Results) -> tuple[list[str], list[list[str]]]:
         if frozen := view.overall(results, d, ACCURACY):
             others = [view.overall(results, d, m) for m in (ORACLE, MISS, FALSE_ALARM)]
             clean = view.at(results, d, CLEAN, ACCURACY)
+            name = d + marks.mark(results, d)
             rows.append(
-                [d, ACCURACY.both(clean), ACCURACY.both(frozen), *(ACCURACY.both(other) for other in others)]
+                [
+                    name,
+                    ACCURACY.both(clean),
+                    ACCURACY.both(frozen),
+                    *(ACCURACY.both(other) for other in others),
+                ]
             )
     return header, rows
 
 
 def _worst_rows(results: Results) -> tuple[list[str], list[list[str]]]:
     rows = [
-        [w.detector, w.condition.name, EER.both(w.eer), words.points(w.rise) if w.rise else words.NOTHING]
+        [
+            w.detector + marks.mark(results, w.detector),
+            w.condition.name,
+            EER.both(w.eer),
+            words.points(w.rise) if w.rise else words.NOTHING,
+        ]
         for w in view.worst_conditions(results)
     ]
     return ["detector", "condition", "EER", "rise over clean (points)"], rows
@@ -212,7 +229,10 @@ def breakdown_rows(results: Results) -> tuple[list[str], list[list[str]]]:
     A detector with one limit everywhere (clean error + 10 points) has it in the header, else each cell has its own.
     """
     limits = {d: sorted({b.limit for b in results.breakdowns if b.detector == d}) for d in results.detectors}
-    header = [f"{d} (≥ {words.rough(of[0])})" if len(of) == 1 else d for d, of in limits.items()]
+    signed = {d: d + marks.mark(results, d) for d in results.detectors}
+    header = [
+        f"{signed[d]} (≥ {words.rough(of[0])})" if len(of) == 1 else signed[d] for d, of in limits.items()
+    ]
     units = {c.corruption: c.unit for c in results.conditions}
     rows: dict[tuple[str, str], dict[str, Breakdown]] = {}
     for b in results.breakdowns:
@@ -241,7 +261,7 @@ def comparison_rows(results: Results) -> tuple[list[str], list[list[str]]]:
     """Header and rows of the paired comparisons."""
     rows = [
         [
-            f"{c.first} − {c.second}",
+            f"{c.first}{marks.mark(results, c.first)} − {c.second}{marks.mark(results, c.second)}",
             c.scope,
             c.metric.upper(),
             f"{c.difference.n_bonafide + c.difference.n_spoof} × {c.conditions}",

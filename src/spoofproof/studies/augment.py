@@ -7,7 +7,7 @@ between the arms is the augmentation alone, and what is held out is checked by t
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from importlib import resources
 from pathlib import Path
 from typing import Any
@@ -16,14 +16,15 @@ import numpy as np
 
 from ..bench import identity
 from ..corrupt import missing_for
-from ..errors import BadPlan
+from ..errors import BadCorpus, BadPlan
 from ..plan import expand
+from ..registry import read_corpus
 from ..report.study import Column, Figure, Page, Section, Table, write_page
 from ..report.study_plots import Row, forest
 from ..results.grid import Grid, Values
 from ..scores import digest_of
 from ..stats import holm
-from ..types import CLEAN, Trial
+from ..types import CLEAN, LABELS, Trial
 from . import common
 from .common import ACCURACY, EER
 from .recipes import Training, family, prepared, train_all, variant
@@ -56,6 +57,7 @@ def study_augment(
     workers: int = 1,
     count: int = 1000,
     tell: common.Tell = common.quiet,
+    command: Sequence[str] = (),
 ) -> Page:
     """Train 2 x ``seeds`` detectors, score them on the dev and eval ``trials``, and write the report into ``out``.
 
@@ -77,6 +79,7 @@ def study_augment(
         for number in range(seeds)
         for arm in ARMS
     ]  # fmt: skip
+    _check_sources(kept, corpus)
     common.claim(
         out,
         {
@@ -95,8 +98,22 @@ def study_augment(
     found = _Found(grid, names, [c for c in usable if c in trained_on], [c for c in usable if c in unseen])
     ids = {r: identity(r)["identity"][:12] for r in references.values()}
     page = _page(found, common.corpus_words(table), base, ids, out, quick=quick)
+    page = replace(page, cautions=(*common.met_words(table, grid), *page.cautions))
+    if command:
+        page = replace(page, command=common.said(command))
     write_page(page, out)
     return page
+
+
+def _check_sources(trials: Sequence[Trial], corpus: str) -> None:
+    """Before anything is trained: are there eval trials of both classes that training will not have met?"""
+    met = {t.source for t in read_corpus(corpus) if t.part != "eval"} - {""}
+    left = {t.label for t in trials if t.part == "eval" and t.source not in met}
+    if len(left) < len(LABELS):
+        raise BadCorpus(
+            f"no {' and no '.join(sorted(set(LABELS) - left))} eval trial is left but of sources that are met in training: "
+            "its source is in the train or dev part, too. A corpus for this study is split by source"
+        )
 
 
 def _default(recipe: Path | None) -> str:
@@ -203,7 +220,7 @@ def _page(found: _Found, corpus: str, base: str, ids: Mapping[str, str], out: Pa
         findings=tuple(_findings(found)),
         cautions=(
             *(["--quick: a tenth of the training. These numbers show that everything runs, and nothing else."] if quick else []),
-            "Both arms see the same clips for the same number of steps, and are selected on clean development data; the augmented arm sees each clip less often as it is.",
+            "Both arms are trained on the same clips and selected on clean development data; the augmented arm hears each clip less often as it is.",
             f"Intervals hold the spread of {seeds} seeds and of the trials; with few seeds the former is roughly known.",
             "Live augmentation that is itself a corruption (noise, band-limiting, RawBoost) is off in both arms, so that the lists are the whole truth.",
             *_unstable(found),
@@ -220,7 +237,7 @@ def _page(found: _Found, corpus: str, base: str, ids: Mapping[str, str], out: Pa
             "recipe": " ".join(line for line in base.splitlines() if line and not line.startswith("#"))[:400],
             "detectors": ", ".join(f"sha256:{i}" for i in ids.values()),
             "threshold": "frozen on clean development trials, for each trained detector its own",
-            "intervals": (found.grid.drawn.note if found.grid.drawn else "") + "; and over seeds: Student's t with Satterthwaite's degrees of freedom",
+            "intervals": (common.rests(found.grid) if found.grid.drawn else "") + "; and over seeds: Student's t with Satterthwaite's degrees of freedom",
             "scores": "run/ in this folder: a run of the bench; recipes/ and weights/ beside it",
         },
         command=common.said(["spoofproof", "study", "augment", "--seeds", seeds, *(["--quick"] if quick else []), "--out", out]),

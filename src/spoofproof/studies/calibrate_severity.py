@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +142,7 @@ def calibrate_severity(
     workers: int = 1,
     count: int = 1000,
     tell: common.Tell = common.quiet,
+    command: Sequence[str] = (),
 ) -> Page:
     """Find the level of each corruption at which ``detector`` has each target accuracy; report and plan into ``out``.
 
@@ -180,7 +181,11 @@ def calibrate_severity(
         if f.level is not None and (name := condition(s.axis, f.level))
     }
     found = Calibration(ear.threshold, clean, wanted, tuple(searches), intervals, skipped)
-    return _write(found, detector, corpus, kept, out, relative=relative, drawn=drawn, seed=seed)
+    page = _write(found, detector, corpus, kept, out, relative=relative, drawn=drawn, seed=seed)
+    if command:
+        page = replace(page, command=common.said(command))
+    write_page(page, out)
+    return page
 
 
 def condition(axis: Axis, level: float) -> str:
@@ -227,7 +232,7 @@ def _specs(names: Sequence[str]) -> tuple[dict[str, CorruptionSpec], dict[str, s
 
 def label(i: int, targets: Sequence[float]) -> str:
     """low, medium, high for three targets; else the target itself."""
-    return NAMES[i] if len(targets) == len(NAMES) else f"at-{100 * targets[i]:g}"
+    return NAMES[i] if len(targets) == len(NAMES) else f"at-{100 * targets[i]:.3g}"
 
 
 def _write(
@@ -250,16 +255,33 @@ def _write(
     write_json(out / "severity.json", _data(found, detector, labels))
     with whole_file(out / "severity.toml") as file:
         file.write(_plan(found, detector, labels, seed).encode())
-    page = _page(found, detector, corpus, trials, labels, rows, out, relative=relative, note=drawn.note)
-    write_page(page, out)
-    return page
+    return _page(
+        found,
+        detector,
+        corpus,
+        trials,
+        labels,
+        rows,
+        out,
+        relative=relative,
+        note=drawn.note.removeprefix("intervals: "),
+    )
 
 
 def _row(s: Search, f: Found, name: str, found: Calibration) -> tuple[Any, ...]:
     spec = registry.corruptions[s.axis.corruption]
     level = None if f.level is None else spec.show_level(f.level)
     shown = found.intervals.get(condition(s.axis, f.level)) if f.level is not None else None
-    return (s.axis.name, name, f.target, level, spec.unit if level else "", shown, f.evaluations, f.note)
+    return (
+        s.axis.name,
+        name,
+        f.target,
+        level,
+        spec.unit if level and not s.axis.kinds else "",
+        shown,
+        f.evaluations,
+        f.note,
+    )
 
 
 def _data(found: Calibration, detector: str, labels: Sequence[str]) -> dict[str, Any]:
@@ -323,23 +345,24 @@ def _page(
     relative: bool,
     note: str,
 ) -> Page:
+    name = common.label(detector)
     hit = sum(
         f.level is not None and abs(f.accuracy - f.target) <= REACHED for s in found.searches for f in s.found
     )
     unsteady = [s.axis.name for s in found.searches if not s.monotone]
     findings = [
         f"{hit} of {len(rows)} levels were found within two points of their target; the others say what stands in the way.",
-        f"On clean audio {detector} decides {Column('', 'share').say(found.clean)} rightly (mean of both classes).",
+        f"On clean audio {name} decides {Column('', 'share').say(found.clean)} rightly (mean of both classes).",
     ]
     if unsteady:
         findings.append(
             f"Not monotone: under {', '.join(unsteady)} accuracy rises again with severity; the mildest crossing counts."
         )
     cautions = [
-        f"A severity is one of {detector}: another detector may find the same level mild or severe. That is what it is for.",
-        f"Do not report {detector}'s accuracy at these levels as a finding: they were chosen to give it.",
+        f"A severity is one of {name}: another detector may find the same level mild or severe. That is what it is for.",
+        f"Do not report {name}'s accuracy at these levels as a finding: they were chosen to give it.",
         "Levels carry the uncertainty of the accuracies: see the intervals, clustered by speaker and attack.",
-        *(f"{name} was not searched: {why}" for name, why in found.skipped.items()),
+        *(f"{other} was not searched: {why}" for other, why in found.skipped.items()),
     ]
     table = Table(
         "levels",
@@ -355,13 +378,14 @@ def _page(
         Figure(
             s.axis.name,
             curves([_curve(s)], targets=[t for t in found.targets if t > CHANCE], x_title=_x_title(s)),
+            small=True,
         )
         for s in found.searches
         if len(s.known) > 1
     )
     return Page(
         study="severity",
-        title=f"How severe must each corruption be for {detector} to fall to {', '.join(f'{100 * t:.0f} %' for t in found.targets)}?",
+        title=f"How severe must each corruption be for {name} to fall to {', '.join(f'{100 * t:.0f} %' for t in found.targets)}?",
         lead="Levels of unlike corruptions are made comparable by what they do to one reference detector at the threshold that a user would have frozen on clean development audio.",
         findings=tuple(findings),
         cautions=tuple(cautions),
@@ -407,5 +431,7 @@ def _place(s: Search, level: float) -> float:
 
 def _x_title(s: Search) -> str:
     unit = registry.corruptions[s.axis.corruption].unit
+    if s.axis.kinds:
+        return "kind, as listed from 0"
     logarithmic = s.axis.ratio or (s.axis.steps and max(s.axis.steps) > 200)
     return f"log10 of {unit}" if logarithmic else unit

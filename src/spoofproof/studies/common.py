@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 import shlex
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
@@ -15,7 +16,9 @@ from .. import bench, registry
 from ..bench import Progress, check_trials
 from ..errors import BadCorpus, RunConflict
 from ..plan import Plan
+from ..results.contamination import in_training
 from ..results.grid import Grid, Values
+from ..results.grounds import Grounds
 from ..scores import ScoreTable, write_json
 from ..stats import holm, p_value
 from ..types import CLEAN, LABELS, Condition, Estimate, Ref, Trial
@@ -104,9 +107,38 @@ def score(
     return bench.run(plan, trials, folder, corpus=corpus, workers=workers, progress=update)
 
 
-def grid_of(table: ScoreTable, *, resamples: int, seed: int = 0) -> Grid:
-    """Every cell under the same clustered resamples, with the metrics that studies show."""
-    return Grid(table, METRICS, count=resamples, seed=seed, confidence=0.95)
+def grid_of(table: ScoreTable, *, resamples: int, seed: int = 0, met: bool = False) -> Grid:
+    """Every cell under the same clustered resamples, with the metrics that studies show.
+
+    All detectors are measured on the same trials: those of no source that a card says one of them met in training,
+    unless ``met``. Raises BadCorpus where that leaves out a class.
+    """
+    left_out = {} if met else {d: in_training(table, d).trials for d in table.detectors}
+    grounds = Grounds(table, METRICS, left_out, count=resamples, seed=seed, confidence=0.95)
+    grid = grounds.common(table.detectors, METRICS)
+    if grid.drawn is None:
+        raise BadCorpus(
+            f"of {len(grounds.trials)} eval trials {len(grid.trials)} are left that no detector met in training, and "
+            "they lack a class (or its speakers); choose another corpus, or detectors that have not met this one"
+        )
+    return grid
+
+
+def met_words(table: ScoreTable, grid: Grid) -> list[str]:
+    """What was left out because a detector met it in training, as a sentence; [] for nothing."""
+    names = sorted({name for d in table.detectors for name in in_training(table, d).names})
+    everything = sum(t.part == "eval" for t in table.trials)
+    if len(grid.trials) == everything:
+        return []
+    return [
+        f"{everything - len(grid.trials)} of {everything} eval trials are left out for all: by its card a detector "
+        f"met their source in training ({', '.join(names)})."
+    ]
+
+
+def rests(grid: Grid) -> str:
+    """What the intervals rest on, for the facts of a report."""
+    return grid.drawn.note.removeprefix("intervals: ") if grid.drawn else ""
 
 
 def corruption_of(condition: str) -> str:
@@ -186,6 +218,13 @@ def said(command: Sequence[object]) -> str:
     """A command line as it would be typed; absolute paths are cut to their last part."""
     words = [str(word) for word in command if word not in ("", None)]
     return shlex.join(_short(word) for word in words)
+
+
+def label(detector: str) -> str:
+    """A detector's reference without the folders in it, for people."""
+    if detector.startswith("enhanced@"):  # its slash is no folder
+        return detector
+    return re.sub(r"[^@:]*/", "", detector)
 
 
 def _short(word: str) -> str:

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -20,6 +21,7 @@ from ..errors import BadPlan
 from ..plan import expand
 from ..report.study import Column, Figure, Page, Section, Table, write_page
 from ..report.study_plots import Row, forest
+from ..report.words import many
 from ..results.grid import Grid, Values
 from ..scores import digest_of
 from ..stats import Bootstrap
@@ -50,6 +52,7 @@ def study_enhance(
     workers: int = 1,
     count: int = 1000,
     tell: common.Tell = common.quiet,
+    command: Sequence[str] = (),
 ) -> Page:
     """Score every detector behind every enhancer under clean and ``conditions``, and write the report into ``out``.
 
@@ -85,6 +88,9 @@ def study_enhance(
     grid = common.grid_of(table, resamples=count)
     found = _Found(grid, tuple(detectors), tuple(names), common.usable(grid, references, spelled))
     page = _page(found, common.corpus_words(table), absent, out)
+    page = replace(page, cautions=(*common.met_words(table, grid), *page.cautions))
+    if command:
+        page = replace(page, command=common.said(command))
     write_page(page, out)
     return page
 
@@ -148,8 +154,8 @@ def _page(found: _Found, corpus: str, absent: Mapping[str, str], out: Path) -> P
         study="enhance",
         title="Does a speech enhancer before the detector help, and what does it cost on clean audio?",
         lead=(
-            f"{len(found.detectors)} detector(s) behind {len(found.names) - 1} enhancers, under "
-            f"{len(found.groups.get('noise', []))} noise conditions, {len(found.groups.get('other', []))} others, and clean. "
+            f"{many(len(found.detectors), 'detector')} behind {many(len(found.names) - 1, 'enhancer')}, under "
+            f"{many(len(found.groups.get('noise', [])), 'noise condition')}, {many(len(found.groups.get('other', [])), 'other')}, and clean. "
             "Each pair's threshold is frozen on clean development trials that went through the same enhancer."
         ),
         findings=tuple(s for d in found.detectors for s in _findings(found, d)),
@@ -171,7 +177,7 @@ def _page(found: _Found, corpus: str, absent: Mapping[str, str], out: Path) -> P
             "enhancers": ", ".join(f"{n} ({_what(n)})" for n in found.names),
             "conditions": ", ".join([CLEAN, *found.conditions]),
             "means": "over the levels of a corruption, then over corruptions",
-            "intervals": found.grid.drawn.note if found.grid.drawn else "",
+            "intervals": common.rests(found.grid) if found.grid.drawn else "",
             "scores": "run/ in this folder: a run of the bench, which spoofproof report shows in full",
         },
         command=common.said(
@@ -212,7 +218,7 @@ def _findings(found: _Found, detector: str) -> list[str]:
             else ""
         )
         said.append(
-            f"{detector}. {where}: {verdict}. EER changes by {points.say(of[best].difference)} points with {best} (best)"
+            f"{common.label(detector)}. {where}: {verdict}. EER changes by {points.say(of[best].difference)} points with {best} (best)"
             + (f" and {points.say(of[worst].difference)} with {worst} (worst)." if worst != best else ".")
         )
     return said
@@ -222,7 +228,7 @@ def _forest(found: _Found) -> Figure:
     rows: list[Row] = []
     for detector in found.detectors:
         for group in found.groups:
-            rows.append(Row(f"{detector}: {_TITLE[group]}", head=True))
+            rows.append(Row(f"{common.label(detector)}: {_TITLE[group]}", head=True))
             rows += [
                 Row(n, found.gains[detector, n, group, EER].difference, i)
                 for i, n in enumerate(found.names)

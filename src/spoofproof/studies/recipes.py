@@ -15,9 +15,10 @@ from typing import Any
 from ..audio import whole_file
 from ..errors import BadPlan
 from ..scores import write_json
-from ..train.recipe import GMM, Recipe
+from ..train.mixtures import GMM, TABLES
+from ..train.recipe import Recipe
 from ..train.recipe import family as family
-from .common import Tell
+from .common import Tell, quiet
 
 Table = dict[str, Any]
 _LIVE = ("rawboost", "bandwidth", "noise")
@@ -67,7 +68,7 @@ def variant(
     augment["held_out"] = sorted({name for c in held_out for name in family(c)})
     augment["conditions"] = list(seen) if augmented else []
     augment["copies"] = max(2, int(augment.get("copies", 4))) if augmented else 1
-    if table.get("detector") != GMM:
+    if table.get("detector") not in TABLES:
         table["live"] = {**table.get("live", {}), **dict.fromkeys(_LIVE, 0.0)}
         table["select"] = {**table.get("select", {}), "conditions": []}
         if not augmented:
@@ -75,7 +76,7 @@ def variant(
         if quick:
             o = table.setdefault("optimiser", {})
             o["epochs"] = max(1, int(o.get("epochs", 20)) // 10)
-    elif quick:
+    elif quick and table["detector"] == GMM:
         model = table.setdefault("model", {})
         model["components"], model["iterations"] = 8, 3
     return table
@@ -107,7 +108,13 @@ def train_all(jobs: Sequence[Training], workers: int, tell: Tell) -> dict[tuple[
     tell(done, len(jobs), "trainings")
     if workers <= 1 or len(waiting) <= 1:
         for job in waiting:
-            train_one(job)
+
+            def inside(
+                step: int, steps: int, text: str = "", name: str = job.name, before: int = done
+            ) -> None:
+                tell(before, len(jobs), f"{name}: {step} of {steps} {text}")
+
+            train_one(job, inside)
             done += 1
             tell(done, len(jobs), f"trained {job.name}")
     else:
@@ -119,7 +126,7 @@ def train_all(jobs: Sequence[Training], workers: int, tell: Tell) -> dict[tuple[
     return found
 
 
-def train_one(job: Training) -> None:
+def train_one(job: Training, tell: Tell = quiet) -> None:
     """One training from its recipe to its weights, and the file that says that it is done."""
     from ..train import run
 
@@ -127,7 +134,7 @@ def train_one(job: Training) -> None:
     if not recipe.exists():
         with whole_file(recipe) as file:
             file.write(job.text.encode())
-    weights = run(recipe, None, job.done.parent)
+    weights = run(recipe, None, job.done.parent, tell)
     detector = str(tomllib.loads(job.text)["detector"])
     write_json(job.done, {"detector": detector, "weights": weights.name})
 
@@ -137,7 +144,8 @@ def _pool(jobs: Sequence[Training], workers: int, done: int, total: int, tell: T
     try:
         waiting: dict[Future[None], Training] = {pool.submit(train_one, job): job for job in jobs}
         while waiting:
-            finished, _ = wait(waiting, return_when=FIRST_COMPLETED)
+            finished, _ = wait(waiting, timeout=2, return_when=FIRST_COMPLETED)
+            tell(done, total, "training " + ", ".join(job.name for f, job in waiting.items() if f.running()))
             for future in finished:
                 future.result()
                 done += 1

@@ -7,7 +7,7 @@ import math
 import platform
 import time
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import combinations
 from pathlib import Path
 from typing import Any
@@ -86,6 +86,7 @@ def study_size(
     workers: int = 1,
     count: int = 1000,
     tell: common.Tell = common.quiet,
+    command: Sequence[str] = (),
 ) -> Page:
     """Score every member of ``families`` under ``conditions`` (default: the middle level of each corruption), time it,
     and write the report into ``out``. Raises BadPlan, UnknownName, BadCorpus, RunConflict, MissingPart."""
@@ -120,6 +121,9 @@ def study_size(
     grid = common.grid_of(table, resamples=count)
     found = [Member(name, d, *sizes[d], cost[d]) for name, of in families.items() for d in of]
     page = _page(grid, found, common.usable(grid, members, spelled), common.corpus_words(table), out)
+    page = replace(page, cautions=(*common.met_words(table, grid), *page.cautions))
+    if command:
+        page = replace(page, command=common.said(command))
     write_page(page, out)
     return page
 
@@ -218,7 +222,7 @@ def _page(grid: Grid, members: Sequence[Member], conditions: Sequence[str], corp
             "corpus": corpus,
             "conditions": ", ".join([CLEAN, *conditions]),
             "cost": f"median of {_ROUNDS} rounds over {_CLIPS} clips of {WINDOW_SAMPLES / _RATE:.2f} s after a warm-up, one thread; cost.json",
-            "intervals": grid.drawn.note if grid.drawn else "",
+            "intervals": common.rests(grid) if grid.drawn else "",
             "scores": "run/ in this folder: a run of the bench",
         },
         command=common.said(
@@ -266,7 +270,7 @@ def _findings(members: Sequence[Member], tested: Mapping[tuple[str, ...], common
             else "no difference is shown"
         )
         said.append(
-            f"{family[large]}: under corruption {large} against {small} has a mean EER of {points.say(d.difference)} points more; {verdict}."
+            f"{family[large]}: mean EER under corruption, {common.label(large)} minus {common.label(small)}: {points.say(d.difference)} points; {verdict}."
         )
     return said or ["No family has two members: nothing is compared by size."]
 
@@ -275,7 +279,7 @@ def _points(grid: Grid, members: Sequence[Member], values: Mapping[str, Values],
     names = list(dict.fromkeys(m.family for m in members))
     return [
         Point(
-            m.detector,
+            common.label(m.detector),
             float(getattr(m, what)),
             grid.estimate(values[m.detector]),
             m.family,

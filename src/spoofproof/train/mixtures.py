@@ -1,4 +1,4 @@
-"""The tables of a recipe that trains a GMM-UBM or fits a fusion; and which recipe has which tables.
+"""The tables of a recipe that trains a GMM-UBM or a texture rule, or fits a fusion; and which recipe has which tables.
 
 detector = "gmm-ubm"
 [features]                       # detectors.cepstra.Front: kind = "cqcc", parts, normalise, filters …
@@ -7,6 +7,9 @@ detector = "gmm-ubm"
 
 detector = "fusion"
 [model]                          # Fused below
+
+detector = "texture"
+[model]                          # Texture below
 """
 
 from __future__ import annotations
@@ -14,13 +17,14 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 
-GMM, UBM, FUSION = "lfcc-gmm", "gmm-ubm", "fusion"
+GMM, UBM, FUSION, TEXTURE = "lfcc-gmm", "gmm-ubm", "fusion", "texture"
 
 # what trains without a network: the tables of its recipe, and the fields of Recipe that they fill
 TABLES: Mapping[str, Mapping[str, str]] = {
     GMM: {"features": "features", "model": "gmm"},
-    UBM: {"features": "front", "model": "ubm", "encoder": "encoder", "run": "run"},
+    UBM: {"features": "front", "model": "ubm", "encoder": "encoder", "select": "select", "run": "run"},
     FUSION: {"model": "fused", "window": "window", "run": "run"},
+    TEXTURE: {"model": "texture", "run": "run"},
 }
 
 
@@ -58,3 +62,13 @@ class Fused:
 
     members: tuple[str, ...] = ()
     ridge: float = 0.02
+
+
+@dataclass(frozen=True)
+class Texture:
+    """ridge: on the weights of the standardised statistics. limit: in standard deviations, beyond which a statistic
+    counts no more. copied: share of the spoofed that are vocoded twins."""
+
+    ridge: float = 5e-4
+    limit: float = 4.0
+    copied: float = 0.33

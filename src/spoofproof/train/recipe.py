@@ -15,8 +15,8 @@
     [run]                            # where and how fast it runs; may be changed between a stop and going on
 
 The keys of each table are the fields of the dataclass of that name below. lfcc-gmm has [data], [augment], [features]
-and [model] only; for gmm-ubm and fusion see train.mixtures. There is no key that names an evaluation part: what a
-detector is measured on cannot be trained or selected on.
+and [model] only; for gmm-ubm, fusion and texture see train.mixtures. There is no key that names an evaluation part:
+what a detector is measured on cannot be trained or selected on.
 """
 
 from __future__ import annotations
@@ -34,7 +34,7 @@ from ..detectors.features import Lfcc
 from ..detectors.prepare import RATE
 from ..errors import BadPlan, UnknownName
 from . import tables
-from .mixtures import GMM, TABLES, Autoencoder, Fused, Ubm
+from .mixtures import GMM, TABLES, Autoencoder, Fused, Texture, Ubm
 
 OBJECTIVES = ("erm", "paired", "focal")
 
@@ -198,6 +198,7 @@ class Recipe:
     ubm: Ubm = field(default_factory=Ubm)
     encoder: Autoencoder = field(default_factory=Autoencoder)
     fused: Fused = field(default_factory=Fused)
+    texture: Texture = field(default_factory=Texture)
     live: Live = field(default_factory=Live)
     sampling: Sampling = field(default_factory=Sampling)
     network: Mapping[str, Any] = field(default_factory=dict)

@@ -14,7 +14,7 @@ from ..audio import whole_file
 from ..errors import MissingPart, RunConflict
 from .card import card_of
 from .data import Parts, read
-from .mixtures import FUSION, GMM, UBM
+from .mixtures import FUSION, GMM, TEXTURE, UBM
 from .recipe import Recipe, Run
 
 Log = Callable[..., None]
@@ -22,6 +22,7 @@ _TRAINERS = {
     GMM: (".gmm", "train_gmm"),
     UBM: (".ubm", "train"),
     FUSION: (".fuse", "train"),
+    TEXTURE: (".texture", "train"),
 }  # without a network
 
 
@@ -75,7 +76,7 @@ def run(
     made = train(settings, parts, Course(data, folder, log, progress, began))
     for part, figures in made.figures.items():
         log(event="score", part=part, **figures)
-    with whole_file(made.weights.with_suffix(".json")) as file:
+    with whole_file(folder / f"{settings.detector}.json") as file:
         card = card_of(settings, Path(recipe).name, parts, made)
         file.write(json.dumps(card, indent=1, ensure_ascii=False, sort_keys=True).encode() + b"\n")
     log(event="end", weights=card["weights"])

@@ -83,7 +83,7 @@ def fitted(recipe: Recipe, examples: Sequence[Example], heard: Waves, log: Repor
         )
     encoder = _encoder(recipe, examples, heard, log, progress) if recipe.front.kind == LEARNED else None
     rng = stream(recipe.seed, "gmm-ubm", recipe.front.kind)
-    odds = chances(examples, settings.against)  # type: ignore[arg-type]
+    odds = chances(examples, settings.against)
     held = [
         _frames(recipe, encoder, heard, odds * [e.kind == kind for e in examples], rng, progress)
         for kind in ("bonafide", settings.against)
