@@ -7,7 +7,6 @@ import json
 import subprocess
 import sys
 from pathlib import Path
-from types import MappingProxyType
 
 import numpy as np
 import pytest
@@ -27,8 +26,13 @@ from spoofproof.errors import BadAudio, BadPlan, MissingPart, SpoofproofError
 from spoofproof.shipped import FOLDER, sha256
 from spoofproof.types import Clip, Detector, DetectorSpec
 
-BUILT_IN = ("random", "spectral-tilt", "lfcc-gmm", "lfcc-lcnn")
-TRAINED = (("lfcc-gmm", ".npz", 1_000_000), ("lfcc-lcnn", ".onnx", 2_500_000))
+BUILT_IN = ("random", "spectral-tilt", "lfcc-gmm", "lfcc-lcnn", "spec-resnet", "texture", "fusion")
+TRAINED = (
+    ("lfcc-gmm", ".npz", 1_000_000),
+    ("lfcc-lcnn", ".onnx", 2_500_000),
+    ("spec-resnet", ".onnx", 6_000_000),
+    ("texture", ".npz", 100_000),
+)
 
 
 def hard_clips(rate: int) -> dict[str, Clip]:
@@ -267,17 +271,15 @@ def test_together_is_bounded_by_the_worst_evidence() -> None:
 
 
 @pytest.mark.data
-@pytest.mark.parametrize("name", ["lfcc-gmm", "lfcc-lcnn"])
+@pytest.mark.parametrize("name", ["lfcc-gmm", "lfcc-lcnn", "spec-resnet", "texture", "fusion"])
 def test_polarity_on_clips_that_it_was_trained_on(name: str, data: Path) -> None:
     with (data / "manifest.csv").open(newline="", encoding="utf-8") as file:
         rows = [r for r in csv.DictReader(file) if r["part"] == "train"]
     rows = [r for label in ("bonafide", "spoof") for r in [r for r in rows if r["label"] == label][::8]]
     clips = [resample(open_audio(data / r["path"]), 16_000) for r in rows]
     scores = load_detector(name)[1](clips)
-    assert (
-        roc_auc_score([r["label"] == "bonafide" for r in rows], scores)
-        > MappingProxyType({"lfcc-gmm": 0.7, "lfcc-lcnn": 0.7})[name]
-    )
+    least = {"spec-resnet": 0.6}.get(name, 0.7)  # it knows vocoded copies better than these
+    assert roc_auc_score([r["label"] == "bonafide" for r in rows], scores) > least
 
 
 def test_the_ten_line_example_is_a_detector() -> None:

@@ -14,6 +14,7 @@ import torch
 
 from .. import nets, registry
 from ..calibrate import Calibration, fit
+from ..detectors.prepare import RATE
 from ..nets.foundation import Foundation
 from ..shipped import sha256
 from ..stats import estimates
@@ -79,12 +80,12 @@ def train_network(recipe: Recipe, parts: Parts, course: Course) -> Made:
     )
     network.load_state_dict(state.best_weights)
     course.progress(state.step, state.step, "calibration on dev")
-    judged = judge(network, parts.dev, dev, recipe, device, seconds=recipe.window / waves.RATE)
+    judged = judge(network, parts.dev, dev, recipe, device, seconds=recipe.window / RATE)
     calibration = calibrated(judged, parts.dev, recipe)
     figures = {"dev": figures_of(judged, parts.dev, recipe, calibration)}
     if parts.left:
         out = judge(
-            network, parts.left, left, recipe, device, seconds=recipe.window / waves.RATE, conditions=[CLEAN]
+            network, parts.left, left, recipe, device, seconds=recipe.window / RATE, conditions=[CLEAN]
         )
         figures["left"] = figures_of(out, parts.left, recipe, calibration)
     path, parity = written(network, recipe, calibration, course.folder)
@@ -147,7 +148,7 @@ def figures_of(
     """EER, AUROC and calibrated Cllr on the clips as they are, each with its interval, and ranks by condition and kind."""
     heard = [i for i, e in enumerate(examples) if e.kind in ("bonafide", *recipe.select.kinds)]
     trials = [_trial(examples[i]) for i in heard]
-    counts = Counter(t.label for t in trials)
+    counts = Counter(str(t.label) for t in trials)
     found: dict[str, Any] = {"trials": {label: counts[label] for label in LABELS}}
     if all(counts[label] for label in LABELS):
         scores = judged.scores[CLEAN][heard]

@@ -142,7 +142,7 @@ def write(clip: Clip, path: Path) -> None:
 
 
 def _path(folder: Path, example: Example, seed: int, samples: int, rendering: Rendering) -> Path:
-    makers = [steps(rendering.condition)[i][0].run for i in range(len(steps(rendering.condition)))]
+    makers: list[Any] = [steps(rendering.condition)[i][0].run for i in range(len(steps(rendering.condition)))]
     facts = [
         _FORMAT,
         __version__,
