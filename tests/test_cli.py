@@ -148,7 +148,7 @@ def test_ctrl_c_is_a_sentence_and_everything_finished_stays(tmp_path: Path, corp
         "spoofproof",
         "bench",
         "--plan",
-        "noise",
+        "default",  # long enough that a busy machine cannot finish it first
         "--corpus",
         f"manifest:{corpus}",
     ]
