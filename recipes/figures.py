@@ -36,7 +36,7 @@ def main(run: Path) -> None:
 def figures(results: Results, detector: str) -> dict[str, Any]:
     """Clean EER, AUROC, Cllr and the mean EER over corruptions, each with its 95 % interval."""
     clean = results.cells[detector, "clean"].metrics
-    over = results.aggregates[detector, "all"].metrics
+    over = results.aggregates[detector, "all"].metrics if (detector, "all") in results.aggregates else {}
     found: dict[str, Any] = {
         "trials": {"bonafide": clean["eer"].n_bonafide, "spoof": clean["eer"].n_spoof},
         "digest": results.record["corpus"]["digest"],
@@ -46,8 +46,10 @@ def figures(results: Results, detector: str) -> dict[str, Any]:
         ("eer", clean["eer"]),
         ("auroc", clean["auroc"]),
         ("cllr", clean["cllr"]),
-        ("corrupted_eer", over["eer"]),
+        ("corrupted_eer", over.get("eer")),
     ):
+        if estimate is None:  # a run over clean audio alone
+            continue
         found[name] = round(estimate.value, 4)
         found[f"{name}_interval"] = [round(estimate.low, 4), round(estimate.high, 4)]
     return found
