@@ -24,7 +24,11 @@ RATES = (8_000, 16_000, 24_000, 48_000)
 SECONDS = 4.0
 # all others draw nothing, or need not
 RANDOM = ("gaussian_noise", "background_noise", "reverb", "packet_loss", "parametric_codec")
-REBUILT = ("pitch_shift", "parametric_codec")  # the waveform is made anew: only its envelope can be on time
+REBUILT = (
+    "pitch_shift",
+    "parametric_codec",
+    "neural_codec",
+)  # the waveform is made anew: only its envelope can be on time
 FILTERS = ("high_pass", "low_pass", "telephone", "resample")  # may leave nothing of a narrow band
 
 

@@ -102,6 +102,7 @@ def published_states(name: str, folder: Path, rows: list[Any]) -> torch.Tensor:
             return t.WhisperModel.from_pretrained(folder).eval().encoder(**found).last_hidden_state
         if name == "clap":
             found["input_features"] = found["input_features"].float()
+            found["is_longer"][:] = False  # the extractor of the fused model marks one clip by chance
             return t.ClapModel.from_pretrained(folder).eval().audio_model(**found).last_hidden_state
         if name == "wavlm":
             del found["attention_mask"]  # clips of one length need none, and torch warns of how WavLM uses it

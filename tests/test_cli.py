@@ -148,7 +148,7 @@ def test_ctrl_c_is_a_sentence_and_everything_finished_stays(tmp_path: Path, corp
         "spoofproof",
         "bench",
         "--plan",
-        "noise",
+        "default",  # long enough that a busy machine cannot finish it first
         "--corpus",
         f"manifest:{corpus}",
     ]
@@ -164,3 +164,17 @@ def test_ctrl_c_is_a_sentence_and_everything_finished_stays(tmp_path: Path, corp
     assert process.returncode == 130, said
     assert "run the same command again to go on" in said and "Traceback" not in said
     assert list(tmp_path.glob("run/scores/*/*.parquet")) and not list(tmp_path.rglob("*.part"))
+
+
+def test_everything_that_is_registered_can_be_shown() -> None:
+    """``spoofproof show NAME`` for every corruption, detector, metric, corpus and plan: what it is, in words."""
+    from spoofproof import registry
+    from spoofproof.listing import describe
+    from spoofproof.plan import plan_names
+
+    kinds = (registry.corruptions, registry.detectors, registry.metrics, registry.corpora)
+    for name in [*(n for kind in kinds for n in kind.names()), *plan_names()]:
+        told = dict(describe(name))
+        assert len(told["what"]) > 20, name
+    assert dict(describe("mp3"))["levels"] == "40 32 24 16 8"
+    assert "arXiv 2503.17577" in dict(describe("mp3"))["origin"]

@@ -15,10 +15,10 @@ import pytest
 
 from signals import voice
 from spoofproof import registry
-from spoofproof.audio import WINDOW_SAMPLES, resample
+from spoofproof.audio import WINDOW_SAMPLES, resample, save_audio
 from spoofproof.detectors.foundation import PUBLISHED
 from spoofproof.detectors.prepare import prepare
-from spoofproof.errors import BadPlan, MissingPart, RunConflict, SpoofproofError, UnknownName
+from spoofproof.errors import BadAudio, BadPlan, MissingPart, RunConflict, SpoofproofError, UnknownName
 from spoofproof.types import Clip
 
 torch = pytest.importorskip(
@@ -28,6 +28,7 @@ transformers = pytest.importorskip("transformers", reason="needs the extra found
 safetensors_torch = pytest.importorskip("safetensors.torch", reason="needs the extra foundation")
 
 import foundation_toys as toys  # noqa: E402
+from spoofproof import nets  # noqa: E402
 from spoofproof.nets import backbones, foundation  # noqa: E402
 from spoofproof.nets.hearing import HEAR  # noqa: E402
 
@@ -62,7 +63,7 @@ def family(kind: str) -> str:
 
 def network(shelf: Path, kind: str, **choices: Any) -> Any:
     torch.manual_seed(0)
-    made = foundation.build(family(kind), source=shelf / kind, **choices)
+    made = nets.build(family(kind), source=shelf / kind, **choices)
     toys.loud(made.head, seed=1)
     return made.eval()
 
@@ -150,12 +151,67 @@ def test_logits_know_nothing_of_padding(kind: str, filler: float, shelf: Path) -
     )
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_hard_clips_have_finite_scores(name: str, shelf: Path, tmp_path: Path) -> None:
+    network(shelf, name).save(tmp_path / "mine", window=16_000)
+    score = detector(tmp_path / "mine", name)
+    speech = voice(1.0).samples
+    hard = {
+        "silence": np.zeros(16_000),
+        "one sample": [0.3],
+        "clipped": np.clip(speech * 20, -1, 1),
+        "only DC": np.full(16_000, 0.7),
+        "faint": speech * 1e-6,
+    }
+    heard = [Clip(np.asarray(x, dtype=np.float32), 16_000) for x in hard.values()]
+    kept = [c.samples.copy() for c in heard]
+    assert np.isfinite(score(heard)).all(), dict(zip(hard, score(heard), strict=True))
+    assert all(np.array_equal(c.samples, k) for c, k in zip(heard, kept, strict=True))
+    with pytest.raises(BadAudio, match=r"8000 Hz.*resample"):
+        score([voice(1.0, 8000)])
+
+
 def test_padding_would_matter_without_its_length(shelf: Path) -> None:
     """What the masks are for: the same padded rows, taken as they are, give other logits."""
     for name in ("hubert", "w2v-bert", "wav2vec2", "wavlm"):
         made = network(shelf, name)
         wave, lengths = padded(clips(17_000, 9_001))
         assert np.abs(logits(made, wave)[1] - logits(made, wave, lengths)[1]).max() > 1e-3
+
+
+@pytest.mark.parametrize("name", ["hubert", "w2v-bert", "whisper", "ast", "clap"])  # one for each way to hear
+def test_the_graphs_of_aasist_stand_on_every_backbone(name: str, shelf: Path, tmp_path: Path) -> None:
+    """One step of learning, padding, batch mates, and scores by name, as with the other head.
+
+    In double precision: the graphs of an untrained network enlarge what rounding leaves.
+    """
+    made = nets.build(name, source=shelf / name, head="aasist").double().train()
+    rows = clips(17_000, 9_001, 17_000)
+    wave = torch.from_numpy(np.stack(rows[::2])).double()
+    torch.nn.functional.cross_entropy(made(wave), torch.tensor([0, 1])).backward()
+    assert all(p.grad.abs().max() > 0 for p in made.head.encoder.parameters() if p.dim() > 1)
+    assert next(p for p in made.backbone.parameters() if p.requires_grad).grad.abs().max() > 0
+    made.eval()
+    alone = np.concatenate([logits(made, torch.from_numpy(r[None]).double()) for r in rows])
+    padding, lengths = padded(rows, 3.0)
+    assert np.abs(logits(made, padding.double(), lengths) - alone).max() < 1e-9
+    assert np.abs(logits(made, wave) - alone[::2]).max() < 1e-9
+    assert np.ptp(alone, axis=0).min() > 1e-3
+
+    made.float().save(tmp_path / "mine", window=17_000)
+    score = detector(tmp_path / "mine", name)
+    heard = [voice(2.0, f0=f) for f in (100.0, 180.0)]
+    expected = [logits(made, torch.from_numpy(prepare(c, 17_000).samples[None]))[0] for c in heard]
+    assert score(heard) == pytest.approx([b - s for s, b in expected], rel=1e-5, abs=1e-5)
+    assert score(heard) == [score([c])[0] for c in heard]
+
+
+def test_graphs_keep_every_third_state_as_a_node(shelf: Path) -> None:
+    """Linear to 128, pooled by 3: 42 bands and a third of the states, none lost in the blocks (Tak et al. 2022)."""
+    head = network(shelf, "hubert", head="aasist").head
+    with torch.no_grad():
+        maps = head.encoder(head.front(torch.randn(2, 201, 16)))
+    assert maps.shape == (2, 64, 42, 67)
 
 
 @pytest.mark.parametrize("kind", ["hubert", "xls-r", "w2v-bert", "wav2vec2, layer norm"])
@@ -310,8 +366,9 @@ def test_training_draws_from_torch_alone(shelf: Path) -> None:
     assert np.array_equal(state, np.random.get_state()[1])  # noqa: NPY002
 
 
-def test_a_network_can_be_copied_for_an_average(shelf: Path) -> None:
-    made = network(shelf, "clap")
+@pytest.mark.parametrize("name", NAMES)
+def test_a_network_can_be_copied_for_an_average(name: str, shelf: Path) -> None:
+    made = network(shelf, name)
     wave = torch.from_numpy(np.stack(clips(12_000)))
     assert np.array_equal(logits(copy.deepcopy(made), wave), logits(made, wave))
 
@@ -322,19 +379,75 @@ def test_a_wave_model_passes_its_gradient_to_the_samples(shelf: Path) -> None:
     assert wave.grad is not None and wave.grad.abs().max() > 0
 
 
+RECIPE = """
+detector = "hubert"
+summary = "a test"
+window = 16000
+[network]
+source = "{source}"
+tune = "layernorm"
+[augment]
+held_out = ["opus"]
+[optimiser]
+epochs = 1
+clips = 8
+batch = 4
+crop = [0.6, 0.6]
+[select]
+seconds = 1.0
+kinds = ["made"]
+"""
+
+
+def test_a_recipe_makes_a_folder_that_the_bench_knows(shelf: Path, tmp_path: Path) -> None:
+    """Trained by recipe, scored by name; its card is in it and names the corpora of the backbone as met."""
+    from spoofproof.bench import identity
+    from spoofproof.train import run
+
+    rows = ["path,label,part,source,generator"]
+    for i in range(12):
+        clip = voice(1.0, seed=i, f0=100 + 9 * i)
+        save_audio(clip if i % 2 else clip.replace(np.sign(clip.samples) * 0.1), tmp_path / f"{i}.wav")
+        part = "dev" if i >= 8 else "train"
+        rows.append(f"{i}.wav,{('spoof', 'bonafide')[i % 2]},{part},page{i % 3},{('g', '')[i % 2]}")
+    (tmp_path / "manifest.csv").write_text("\n".join(rows) + "\n")
+    (tmp_path / "mine.toml").write_text(RECIPE.format(source=shelf / "hubert"))
+    folder = run(tmp_path / "mine.toml", tmp_path, tmp_path / "run")
+    torch.use_deterministic_algorithms(False)
+
+    assert folder == tmp_path / "run" / "hubert"
+    card = json.loads((folder / "card.json").read_text())
+    assert card["contamination"] == ["librilight", "librispeech", "page0", "page1", "page2"]
+    trained, facts = foundation.load("hubert", folder)
+    assert list(facts.calibration) == [card["model"]["calibration"][k] for k in ("scale", "offset")]
+    moved = {
+        key: not torch.equal(value, network(shelf, "hubert").backbone.state_dict()[key])
+        for key, value in trained.backbone.state_dict().items()
+    }
+    assert {key.rpartition(".")[0].rpartition(".")[2] for key, did in moved.items() if did} <= {
+        "layer_norm",
+        "final_layer_norm",
+    }
+    assert any(moved.values())
+
+    text = f"hubert@{folder}"
+    known = identity(text)
+    assert known["card"] == card
+    head = safetensors_torch.load_file(folder / "head.safetensors")
+    head["logits.bias"] += 1
+    safetensors_torch.save_file(head, folder / "head.safetensors")
+    assert identity(text)["identity"] != known["identity"] and identity(text)["card"] == {}
+
+
 # --- files -----------------------------------------------------------------------------------------------------------
 
 
 @pytest.mark.parametrize("name", NAMES)
 def test_a_saved_detector_is_whole_and_mapped_into_memory(name: str, shelf: Path, tmp_path: Path) -> None:
     made = network(shelf, name, tune="layernorm")
-    facts = made.save(tmp_path / "mine", window=20_000, calibration=(0.5, 1.0), card={"data": "toys"})
+    facts = made.save(tmp_path / "mine", window=20_000, calibration=(0.5, 1.0))
     again, found = foundation.load(name, tmp_path / "mine")
-    assert found == facts and (found.window, found.calibration, found.card["data"]) == (
-        20_000,
-        (0.5, 1.0),
-        "toys",
-    )
+    assert found == facts and (found.window, found.calibration) == (20_000, (0.5, 1.0))
     expected = made.state_dict()
     assert {k: v.dtype for k, v in again.state_dict().items()} == {k: v.dtype for k, v in expected.items()}
     assert all(torch.equal(v, expected[k]) for k, v in again.state_dict().items())
@@ -342,6 +455,7 @@ def test_a_saved_detector_is_whole_and_mapped_into_memory(name: str, shelf: Path
         "config.json", "preprocessor_config.json", "model.safetensors", "head.safetensors", "spoofproof.json",
     }  # fmt: skip
     assert [p.name for p in tmp_path.iterdir()] == ["mine"]
+    assert found.source == name, "the folder's name, and not where it lay"
     maps = Path("/proc/self/maps")
     if maps.exists():
         assert str(tmp_path / "mine" / "model.safetensors") in maps.read_text()
@@ -505,7 +619,9 @@ def test_wrong_words_are_explained(shelf: Path, tmp_path: Path) -> None:
         with pytest.raises(error, match=words):
             foundation.build("hubert", **settings)
     with pytest.raises(UnknownName, match="Did you mean hubert"):
-        foundation.build("huberd", source=source)
+        foundation.load("huberd", source)
+    with pytest.raises(BadPlan, match=r"no setting 'heads'. Did you mean head"):
+        nets.build("hubert", source=source, heads="mean")
 
 
 @pytest.fixture

@@ -3,6 +3,10 @@
 from __future__ import annotations
 
 import csv
+import json
+import subprocess
+import sys
+from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
@@ -10,12 +14,17 @@ import numpy as np
 import pytest
 
 from signals import noise, voice
+from spoofproof import registry, runtime
 from spoofproof.audio import WINDOW_SAMPLES, open_audio, window
 from spoofproof.detectors.features import Lfcc
-from spoofproof.errors import BadPlan, SpoofproofError, UnknownName
+from spoofproof.detectors.prepare import prepare
+from spoofproof.errors import BadAudio, BadPlan, MissingPart, SpoofproofError, UnknownName
+from spoofproof.types import Clip
 
 torch = pytest.importorskip("torch", reason="needs the extra train: pip install 'spoofproof[train]'")
 nets = pytest.importorskip("spoofproof.nets")
+
+from spoofproof.train.export import export  # noqa: E402 - needs torch
 
 pytestmark = pytest.mark.torch
 
@@ -89,6 +98,15 @@ def test_silence_is_judged_and_learning_reaches_every_weight_that_is_used(name: 
     assert all(torch.isfinite(p.grad).all() for p in network.parameters() if p.grad is not None)
 
 
+@pytest.mark.parametrize("count", [3, 7, 28, 29, 30, 59])
+def test_frames_of_another_window_are_pooled_as_torch_pools_adaptively(count: int) -> None:
+    from spoofproof.nets.rawgat_st import stretched
+
+    nodes = torch.randn(2, count, 5)
+    expected = torch.nn.functional.adaptive_max_pool1d(nodes.transpose(1, 2), 29).transpose(1, 2)
+    assert torch.equal(stretched(nodes, 29), expected)
+
+
 def test_unknown_networks_and_settings_are_named() -> None:
     with pytest.raises(UnknownName, match="aasist"):
         nets.build("asist")
@@ -143,6 +161,35 @@ def test_published_rawgat_st_loads_whole(data: Path) -> None:
     assert torch.isfinite(logits).all()
 
 
+@pytest.mark.data
+def test_a_published_checkpoint_is_a_detector_with_the_official_score(
+    data: Path, clips: list[tuple[dict[str, str], Any]]
+) -> None:
+    (row, wave), folder = clips[0], data / "weights" / "aasist"
+    clip = Clip(wave[0].numpy(), 16_000)
+    detector = registry.detectors["aasist"].make(str(folder / "AASIST-L.pth"))  # told apart by shapes
+    alone, quieter = detector([clip, clip.replace(clip.samples * 0.5)])
+    assert alone == pytest.approx(float(row["aasist-l"]), abs=1e-4)
+    assert abs(alone - quieter) > 1e-3  # heard as it comes: nothing levels it
+    again = registry.detectors["aasist-l"].make(str(folder / "AASIST-L.pth"))
+    assert again([clip]) == [alone]
+    with pytest.raises(BadAudio, match="8000 Hz"):
+        detector([voice(1.0, 8000)])
+    with pytest.raises(SpoofproofError, match=r"holds a aasist, not a aasist-l. Load it as aasist@"):
+        registry.detectors["aasist-l"].make(str(folder / "AASIST.pth"))
+    with pytest.raises(SpoofproofError, match="holds a aasist-l, not a rawgat-st"):
+        registry.detectors["rawgat-st"].make(str(folder / "AASIST-L.pth"))
+
+
+def test_a_checkpoint_without_torch_is_a_sentence(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (tmp_path / "AASIST.pth").write_bytes(b"anything")
+    monkeypatch.setitem(sys.modules, "torch", None)
+    with pytest.raises(MissingPart, match=r"pip install 'spoofproof\[train\]'"):
+        registry.detectors["aasist"].make(str(tmp_path / "AASIST.pth"))
+    with pytest.raises(MissingPart, match="no such file"):
+        registry.detectors["rawgat-st"].make(str(tmp_path / "none.pth"))
+
+
 def test_bad_checkpoints_are_explained(tmp_path: Path) -> None:
     from spoofproof.nets.published import read
 
@@ -162,6 +209,7 @@ def test_bad_checkpoints_are_explained(tmp_path: Path) -> None:
         ("code", "run code"),
         ("part", "no published aasist-l: .*Missing key"),
         ("short", "cut short"),
+        ("ours", "the .onnx that it wrote beside"),
         ("none", "cannot be read"),
     ):
         with pytest.raises(SpoofproofError, match=said):
@@ -219,3 +267,115 @@ def test_power_is_that_of_a_fourier_transform() -> None:
     expected = np.abs(np.fft.rfft(frames * taper, 512)) ** 2
     got = Power(taper, 256, 512)(torch.from_numpy(x)[None])[0].T.numpy()
     assert np.abs(got - expected).max() < 1e-4 * expected.max()
+
+
+# --- from a network to a file to a detector
+
+WINDOW = 16_000  # a short one shows as much and is exported sooner
+SLOPE, OFFSET = 2.5, -0.75
+
+
+def settle(network: Any) -> None:
+    """Give the batch normalisations the statistics of some speech and noise, as training would."""
+    norms = [m for m in network.modules() if "BatchNorm" in type(m).__name__]
+    for norm in norms:
+        norm.momentum = None  # plain average
+    heard = [voice(1.0, seed=4), voice(0.6, seed=5), noise(1.0, seed=6)]
+    wave = np.stack([prepare(clip, WINDOW).samples for clip in heard])
+    network.train()
+    with torch.no_grad():
+        network(torch.from_numpy(wave))
+
+
+@pytest.fixture(scope="module")
+def exported(tmp_path_factory: pytest.TempPathFactory) -> Callable[[str], tuple[Path, Any]]:
+    """The .onnx of a small network of random weights, and the torch module that it was made from; made once."""
+    folder = tmp_path_factory.mktemp("onnx")
+    made: dict[str, tuple[Path, Any]] = {}
+
+    def make(name: str) -> tuple[Path, Any]:
+        if name not in made:
+            torch.manual_seed(1)
+            network = nets.build(name, **SMALL[name])
+            settle(network)
+            path = folder / f"{name}.onnx"
+            export(
+                network.eval(),
+                path,
+                name=name,
+                settings=SMALL[name],
+                window=WINDOW,
+                calibration=(SLOPE, OFFSET),
+            )
+            made[name] = path, network
+        return made[name]
+
+    return make
+
+
+@pytest.mark.parametrize("name", ["aasist-l", "rawgat-st", "rawnet2", "spec-resnet", "lfcc-lcnn"])
+def test_an_exported_network_is_a_detector_with_the_scores_of_torch(
+    name: str, exported: Callable[[str], tuple[Path, Any]]
+) -> None:
+    path, network = exported(name)
+    detector = registry.detectors[name].make(str(path))
+    click = Clip(
+        np.eye(1, 8_000, 700, dtype=np.float32)[0], 16_000
+    )  # and silence around it: here floors show
+    clips = [voice(2.0, seed=1), noise(0.5, seed=2), voice(0.3, seed=3), click]
+    scores = detector(clips)
+    for clip, score in zip(clips, scores, strict=True):
+        with torch.no_grad():
+            spoof, bonafide = network(torch.from_numpy(prepare(clip, WINDOW).samples)[None])[0].tolist()
+        assert score == pytest.approx(SLOPE * (bonafide - spoof) + OFFSET, abs=1e-4)
+    assert detector(clips[::-1]) == scores[::-1] == [detector([clip])[0] for clip in clips][::-1]
+    assert np.ptp(scores) > 1e-3
+    facts = json.loads(runtime.network(path, what=name).facts["spoofproof.network"])
+    assert (facts["name"], facts["window"]) == (name, WINDOW)
+
+
+def test_a_file_of_another_network_and_a_damaged_one_are_explained(
+    exported: Callable[[str], tuple[Path, Any]], tmp_path: Path
+) -> None:
+    path, _ = exported("lfcc-lcnn")
+    with pytest.raises(SpoofproofError, match=r"holds a lfcc-lcnn, not a rawnet2. Load it as lfcc-lcnn@"):
+        registry.detectors["rawnet2"].make(str(path))
+    data = path.read_bytes()
+    for content in (b"", b"not a network", data[: len(data) // 2]):
+        (tmp_path / "bad.onnx").write_bytes(content)
+        with pytest.raises(SpoofproofError, match=r"holds no aasist .*spoofproof train recipes/aasist\.toml"):
+            registry.detectors["aasist"].make(str(tmp_path / "bad.onnx"))
+    (tmp_path / "bad.onnx").write_bytes(data.replace(b"spoofproof.network", b"spoofproof.nothing"))
+    with pytest.raises(SpoofproofError, match=r"holds no spec-resnet .*KeyError"):
+        registry.detectors["spec-resnet"].make(str(tmp_path / "bad.onnx"))
+    with pytest.raises(MissingPart, match="no such file"):
+        registry.detectors["rawnet2"].make(str(tmp_path / "none.onnx"))
+    with pytest.raises(SpoofproofError, match=r"are a \.onnx file, not \.pth"):
+        registry.detectors["rawnet2"].make(str(tmp_path / "some.pth"))
+
+
+def test_an_exported_network_runs_without_torch(exported: Callable[[str], tuple[Path, Any]]) -> None:
+    path, _ = exported("lfcc-lcnn")
+    code = (
+        "import sys, numpy as np\n"
+        "from spoofproof import registry\n"
+        "from spoofproof.types import Clip\n"
+        "clip = Clip(np.random.default_rng(0).standard_normal(20000).astype('f4') * 0.1, 16000)\n"
+        f"registry.detectors['lfcc-lcnn'].make({str(path)!r})([clip])\n"
+        "sys.exit('torch' in sys.modules)\n"
+    )
+    assert subprocess.run([sys.executable, "-c", code], timeout=120, check=False).returncode == 0
+
+
+@pytest.mark.parametrize("name", list(SMALL))
+def test_a_detector_whose_weights_are_not_here_says_so_and_has_a_card(
+    name: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    monkeypatch.setattr("spoofproof.shipped.FOLDER", tmp_path)
+    with pytest.raises(MissingPart, match=rf"spoofproof train recipes/{name}\.toml"):
+        registry.detectors[name].make()
+    card = registry.detectors[name].card()
+    assert card["kind"] == "architecture"
+    assert card["contamination"] == []
+    if name in COUNTS and name != "rawnet2":
+        assert card["parameters"] == COUNTS[name]

@@ -1,4 +1,4 @@
-"""Neural codecs: Lyra with its published weights, the others end to end on tiny random networks."""
+"""Neural codecs of others: Lyra with its published weights, the rest end to end on tiny random networks."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from spoofproof.errors import BadPlan, MissingPart
 from spoofproof.streams import stream
 from spoofproof.types import Clip, CorruptionSpec
 
-LYRA = registry.corruptions["neural_codec"]
+LYRA = registry.corruptions["neural_codec.lyra"]
 NAMES = ("encodec", "dac", "mimi")
 DATA_LYRA = "weights/lyra"
 

@@ -22,7 +22,7 @@ FLOORS = [
     {"types"},
     {"streams", "registry", "audio"},
     {"weights", "shipped", "runtime"},
-    {"nets", "enhance"},
+    {"nets", "enhance", "mel"},
     {"corpora", "corruptions", "detectors", "metrics", "scores"},
     {"corrupt", "stats", "calibrate", "subsample"},
     {"plan", "results", "score_files"},

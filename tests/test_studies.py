@@ -159,7 +159,8 @@ def test_axes_of_real_corruptions_go_from_mild_to_severe() -> None:
     slow, fast = axes(registry.corruptions["time_stretch"])
     assert slow.first == (0.9, 0.7) and all(0.9 < x < 1 for x in slow.milder) and fast.first[0] == 1.1
     (mp3,) = axes(registry.corruptions["mp3"])
-    assert {56.0, 40.0, 8.0} <= set(mp3.steps) and 41.0 not in mp3.steps
+    assert {160.0, 56.0, 40.0, 8.0} <= set(mp3.steps) and 41.0 not in mp3.steps
+    assert mp3.milder[0] == 48.0 and mp3.milder[-1] == 160.0 and mp3.order == -1
     assert mp3.between(40.0, 8.0) in mp3.steps and mp3.between(16.0, 8.0) is None
     (quantization,) = axes(registry.corruptions["quantization"])
     assert all(x == round(x) for x in quantization.steps)

@@ -15,7 +15,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from signals import voice
+from signals import tone, voice
 from spoofproof.audio import open_audio, save_audio
 from spoofproof.detectors.prepare import prepare
 from spoofproof.errors import BadPlan, MissingPart, RunConflict, SpoofproofError
@@ -26,6 +26,7 @@ torch = pytest.importorskip("torch", reason="the extra 'train' is not installed"
 from spoofproof import nets, runtime  # noqa: E402
 from spoofproof.train import export as exporting  # noqa: E402
 from spoofproof.train import loop, run  # noqa: E402
+from spoofproof.train import network as training  # noqa: E402
 from spoofproof.train.device import device_of, keep_memory, precision  # noqa: E402
 from spoofproof.train.judge import separation  # noqa: E402
 from spoofproof.train.loop import follow, schedule  # noqa: E402
@@ -76,8 +77,8 @@ class Toy(torch.nn.Module):  # type: ignore[misc]
         self.logits = torch.nn.Linear(width, 2)
 
     def forward(self, wave: torch.Tensor) -> torch.Tensor:
-        energy = self.norm(self.bands(20 * wave[:, None]).abs()).relu().mean(dim=2)
-        logits: torch.Tensor = self.logits(self.dropout(energy))
+        energy = self.bands(20 * wave[:, None]).square().mean(dim=2)
+        logits: torch.Tensor = self.logits(self.dropout(self.norm((energy + 1e-3).log())))
         return logits
 
 
@@ -91,9 +92,20 @@ def toy(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
     torch.use_deterministic_algorithms(False)
 
 
+@pytest.fixture
+def quick(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Runs that nobody asks for ONNX write what would be exported: that takes no seconds."""
+
+    def write(network: torch.nn.Module, path: Path, **facts: object) -> float:
+        path.write_bytes(repr((facts, network.state_dict())).encode())
+        return 0.0
+
+    monkeypatch.setattr(training, "export", write)
+
+
 @pytest.fixture(scope="module")
 def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """20 short voices, the spoofed ones without their top; a test part that nobody may open."""
+    """20 short voices, the spoofed ones with a whistle; a test part that nobody may open."""
     root = tmp_path_factory.mktemp("corpus")
     rows = ["path,label,part,source,generator"]
     for part, count in (("train", 12), ("dev", 8)):
@@ -101,7 +113,9 @@ def corpus(tmp_path_factory: pytest.TempPathFactory) -> Path:
             clip = voice(1.0, seed=i + 100 * (part == "dev"), f0=100 + 9 * i)
             spoof = i % 2
             if spoof:
-                clip = clip.replace(np.convolve(clip.samples, np.ones(5) / 5, "same"))
+                clip = clip.replace(
+                    clip.samples + tone(3000, 1.0, amplitude=0.3).samples * np.abs(clip.samples).max()
+                )
             save_audio(clip, root / f"{part}{i}.wav")
             rows.append(
                 f"{part}{i}.wav,{'spoof' if spoof else 'bonafide'},{part},page{i % 3},{'g' if spoof else ''}"
@@ -142,7 +156,9 @@ def test_a_run_leaves_weights_card_log_curves_and_a_checkpoint(whole: Path, corp
     assert card["live"]["rawboost"] == 0.2
     dev = card["figures"]["dev"]
     assert dev["trials"] == {"bonafide": 4, "spoof": 6}
-    assert 0 <= dev["clean"]["made"]["auroc"] <= 1 and "gaussian_noise@20" in dev and dev["cllr"] > 0
+    assert 0 <= dev["by"]["clean"]["made"]["auroc"] <= 1 and "gaussian_noise@20" in dev["by"]
+    for name in ("eer", "auroc", "cllr"):
+        assert dev[f"{name}_interval"][0] <= dev[name] <= dev[f"{name}_interval"][1]
     log = events(whole)
     assert [e["epoch"] for e in log if e["event"] == "epoch"] == [1, 2, 3]
     assert all(np.isfinite(e["loss"]) and 0 <= e["auroc"] <= 1 for e in log if e["event"] == "epoch")
@@ -185,7 +201,7 @@ def after(steps: int) -> Callable[..., None]:
     return progress
 
 
-@pytest.mark.parametrize("moment", [2, 3, 5])
+@pytest.mark.parametrize("moment", [3, 5])
 def test_a_run_that_is_broken_off_ends_in_the_same_bytes(
     whole: Path, corpus: Path, tmp_path: Path, moment: int
 ) -> None:
@@ -250,13 +266,13 @@ def test_loaders_and_the_number_of_saves_never_reach_the_weights(
     assert list((tmp_path / "else").rglob("*.wave"))
 
 
-def test_another_seed_gives_other_weights(whole: Path, corpus: Path, tmp_path: Path) -> None:
+def test_another_seed_gives_other_weights(quick: None, whole: Path, corpus: Path, tmp_path: Path) -> None:
     made = run(write(tmp_path, TEXT.replace("seed = 3", "seed = 4")), corpus, tmp_path / "run")
     assert (made.parent / "toy.pth").read_bytes() != (whole / "toy.pth").read_bytes()
 
 
 def test_a_loss_that_is_not_finite_keeps_what_was_good(
-    corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+    quick: None, corpus: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     real, calls = loop.OBJECTIVES["erm"], []
 
@@ -291,20 +307,22 @@ def test_a_gradient_that_is_not_finite_never_reaches_the_weights(tmp_path: Path)
         loop.refuse_nonsense(float("nan"), 1.0, 7, True, tmp_path, "toy")
 
 
-def test_other_clips_or_another_recipe_in_the_same_folder_are_refused(corpus: Path, tmp_path: Path) -> None:
+def test_other_clips_or_another_recipe_in_the_same_folder_are_refused(
+    quick: None, corpus: Path, tmp_path: Path
+) -> None:
     run(write(tmp_path, TEXT), corpus, tmp_path / "run")
     with pytest.raises(RunConflict, match="another recipe"):
         run(write(tmp_path, TEXT.replace("rate = 0.01", "rate = 0.02")), corpus, tmp_path / "run")
     lines = (corpus / "manifest.csv").read_text().splitlines()
     (corpus / "fewer.csv").write_text("\n".join(line for line in lines if "train4" not in line) + "\n")
-    with pytest.raises(RunConflict, match="clips, or their renderings"):
+    with pytest.raises(RunConflict, match="clips are not those"):
         run(write(tmp_path, TEXT), corpus / "fewer.csv", tmp_path / "run")
     (tmp_path / "run" / "state.pt").write_bytes(b"cut off")
     with pytest.raises(RunConflict, match="delete it to start anew"):
         run(write(tmp_path, TEXT), corpus, tmp_path / "run")
 
 
-def test_what_is_left_out_is_scored_at_the_end(corpus: Path, tmp_path: Path) -> None:
+def test_what_is_left_out_is_scored_at_the_end(quick: None, corpus: Path, tmp_path: Path) -> None:
     text = TEXT.replace("epochs = 3", "epochs = 1") + '[data]\nleave_out = ["page1"]\n'
     made = run(write(tmp_path, text), corpus, tmp_path / "run")
     card = json.loads(made.with_suffix(".json").read_text())
@@ -410,7 +428,7 @@ def test_paired_asks_for_a_margin_and_focal_forgets_the_easy() -> None:
     assert float(paired(logits, target, settings) - erm(logits, target, settings)) == pytest.approx(
         2 * np.mean(short), abs=1e-5
     )
-    easy = torch.tensor([[9.0, -9.0]]), Target(torch.tensor([0.0]), torch.zeros(0, 2, dtype=torch.long))
+    easy = torch.tensor([[4.0, -4.0]]), Target(torch.tensor([0.0]), torch.zeros(0, 2, dtype=torch.long))
     hard = torch.tensor([[-1.0, 1.0]]), easy[1]
     gain = [
         float(focal(*x, Optimiser(weight=2.0, smoothing=0.0)) / erm(*x, Optimiser(smoothing=0.0)))
@@ -478,10 +496,13 @@ def test_memory_settings_do_no_harm() -> None:
 
 def test_training_learns_what_is_there_to_learn(corpus: Path, tmp_path: Path) -> None:
     text = (
-        TEXT.replace("epochs = 3", "epochs = 12").replace("twins = 3", "twins = 1")
+        TEXT.replace("clips = 24", "clips = 320")
+        .replace("twins = 3", "twins = 1")
+        .replace("width = 4", "width = 16")
         + "[sampling]\ncopied = 0.0\n"
     )
-    text = text.replace("[select]", '[select]\nkinds = ["made"]\nevery = 3')
+    text = text.replace("rawboost = 0.2", "clean = 1.0").replace("rate = 0.01", "rate = 0.03")
+    text = text.replace("[select]", '[select]\nkinds = ["made"]\nevery = 2')
     made = run(write(tmp_path, text), corpus, tmp_path / "run")
     model = runtime.network(made, what="toy")
     odds = [
@@ -491,4 +512,7 @@ def test_training_learns_what_is_there_to_learn(corpus: Path, tmp_path: Path) ->
     real, fake = np.array(odds[::2]), np.array(odds[1::2])
     assert auroc(bonafide=real, spoof=fake) == 1.0
     assert real.min() > 0 > fake.max()  # calibrated: log odds change sign between the classes
-    assert len([e for e in events(made.parent) if "auroc" in e]) == 4
+    assert [e["epoch"] for e in events(made.parent) if e["event"] == "epoch" and "auroc" in e] == [
+        2,
+        3,
+    ]  # every second, and the last

@@ -275,7 +275,7 @@ def test_a_file_that_changed_is_rendered_anew(examples: list[Example], tmp_path:
     example = Example(Trial("c", path, "bonafide"))
     save_audio(voice(1.0, seed=1), path)
     first = rendered([example], tmp_path / "w").files
-    waves._content.cache_clear()
+    waves.content.cache_clear()
     save_audio(voice(1.0, seed=2), path)
     assert rendered([example], tmp_path / "w").files[0][0] != first[0][0]
 

@@ -192,7 +192,8 @@ def test_the_same_stream_gives_the_same_copy_and_another_one_not(vocoder: Vocode
     kept = clip.samples.copy()
     first, again = vocoder(clip, rng()), vocoder(clip, rng())
     assert np.array_equal(first.samples, again.samples)
-    assert not np.array_equal(first.samples, vocoder(clip, np.random.default_rng(8)).samples)
+    other = vocoder(clip, np.random.default_rng(8)).samples
+    assert np.array_equal(first.samples, other) == (vocoder is VOCODERS["neural_vocoder"])  # it draws nothing
     assert np.array_equal(clip.samples, kept), "the input was touched"
 
 

@@ -38,6 +38,7 @@ from .scores import (
     write_json,
     write_trials,
 )
+from .shipped import beside, sha256
 from .types import LABELS, DetectorSpec, Ref, Trial
 
 FORMAT = 1
@@ -281,8 +282,11 @@ def identity(text: str) -> dict[str, Any]:
     card = _card(ref, spec)
     digest = hashlib.sha256(text.encode())
     for part in (ref.arg, ref.name.rpartition(":")[0]):
-        if part and Path(part).expanduser().is_file():
-            digest.update(Path(part).expanduser().read_bytes())
+        place = Path(part).expanduser()
+        if part and place.is_file():
+            digest.update(place.read_bytes())
+        elif part and place.is_dir():
+            digest.update(sha256(place).encode())
     digest.update(str(card.get("weights", "")).encode())
     inside = [identity(text) for text in spec.wraps(ref.arg)] if ref.arg else []
     for one in inside:
@@ -295,16 +299,16 @@ def identity(text: str) -> dict[str, Any]:
 
 
 def _card(ref: Ref, spec: DetectorSpec) -> dict[str, Any]:
-    """The card of what is run. Weights from a file of one's own are not the shipped ones: theirs is the card beside them,
-    where it names their SHA-256, and otherwise there is none."""
+    """The card of what is run. Weights of one's own, a file or a folder, are not the shipped ones: theirs is the card
+    beside them, where it names their SHA-256, and otherwise there is none."""
     weights = Path(ref.arg).expanduser()
-    if not ref.arg or not weights.is_file():
+    if not ref.arg or not weights.exists():
         return dict(spec.card())
     try:
-        card = json.loads(weights.with_suffix(".json").read_text(encoding="utf-8"))
+        card = json.loads(beside(weights).read_text(encoding="utf-8"))
     except (OSError, ValueError):
         return {}
-    same = isinstance(card, dict) and card.get("weights") == hashlib.sha256(weights.read_bytes()).hexdigest()
+    same = isinstance(card, dict) and card.get("weights") == sha256(weights)
     return card if same else {}
 
 

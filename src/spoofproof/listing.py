@@ -42,9 +42,10 @@ def describe(name: str) -> Rows:
     """(what, value) lines of one registered thing or plan, whichever bears the name. Raises UnknownName."""
     if name in registry.corruptions:
         spec = registry.corruptions[name]
-        head = zip(("family", "unit", "levels", "origin", "here"), _corruption(spec)[1:], strict=True)
+        head = zip(("family", "unit", "levels", "here"), _corruption(spec)[1:], strict=True)
         return [
             *head,
+            ("origin", spec.origin),
             ("conditions", " ".join(map(str, spec.conditions()))),
             ("what", _doc(spec.run, spec.summary)),
         ]

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import sys
 from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -81,6 +82,7 @@ def augment(
         page = study_augment(
             trials, folder, corpus=str(facts["name"]), recipe=recipe, seen=seen or SEEN, held_out=held_out or HELD_OUT,
             seeds=seeds, quick=quick, facts=facts, seed=seed, workers=workers or cores(), count=resamples, tell=update,
+            command=_command(),
         )  # fmt: skip
     _done(page, folder)
 
@@ -111,6 +113,7 @@ def enhance(
             detector or _SHIPPED, trials, folder, enhancers=enhancer or tuple(ENHANCERS),
             conditions=condition or (*NOISY, *OTHER), corpus=facts, seed=seed, workers=workers or cores(),
             count=resamples, tell=update,
+            command=_command(),
         )  # fmt: skip
     _done(page, folder)
 
@@ -139,6 +142,7 @@ def size(
         page = study_size(
             families, trials, folder, conditions=condition or (), corpus=facts, seed=seed,
             workers=workers or cores(), count=resamples, tell=update,
+            command=_command(),
         )  # fmt: skip
     _done(page, folder)
 
@@ -181,6 +185,7 @@ def politics(
         page = study_politics(
             detector or _SHIPPED, tested, trials, folder, plan=the_plan, material=material, corpus=facts,
             workers=workers or cores(), count=resamples, tell=update,
+            command=_command(),
         )  # fmt: skip
     _done(page, folder)
 
@@ -214,6 +219,7 @@ def calibrate_severity(
         page = calibrate(
             detector, trials, folder, targets=wanted, corruptions=corruption or (), relative=relative,
             corpus=str(facts["name"]), seed=seed, workers=workers or cores(), count=resamples, tell=update,
+            command=_command(),
         )  # fmt: skip
     _done(page, folder)
     note(f"as a plan: {folder / 'severity.toml'}")
@@ -235,6 +241,11 @@ def _trials(corpus: str, limit: int, seed: int) -> tuple[Sequence[Trial], dict[s
         trials, facts = open_corpus(name, size=0, speech=None, progress=update)
     trials = [t for t in trials if t.part != "train"]
     return (limited(trials, limit, seed) if limit else trials), facts
+
+
+def _command() -> list[str]:
+    """This very command, for the report."""
+    return ["spoofproof", *sys.argv[1:]]
 
 
 def _done(page: Page, folder: Path) -> None:

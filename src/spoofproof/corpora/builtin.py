@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from .. import shipped
 from ..audio import open_audio, whole_file
 from ..errors import BadCorpus
 from ..registry import corpus
@@ -30,13 +31,14 @@ from .tts import STRETCH, Engine, engines
 from .vocoders import VOCODERS
 
 SIZE = 60
-_MODULES = ("builtin", "casting", "channel", "prompts", "sentences", "source_filter", "tts", "vocoders")
-_LIBRARIES = ("numpy", "scipy", "soxr", "soundfile", "av")
+_MODULES = ("builtin", "casting", "channel", "neural_vocoder", "prompts", "sentences", "source_filter", "tts", "vocoders")  # fmt: skip
+_LIBRARIES = ("numpy", "scipy", "soxr", "soundfile", "av", "onnxruntime")
 
 LIMITS = (
     "Few voices: what differs between detectors here may be what differs between four people.",
-    "Old synthesis: signal-processing vocoders and the engines that are free on a Linux machine. A detector that "
-    "finds these need not find a modern deepfake, and one that misses these may still find others.",
+    "Mostly old synthesis: four signal-processing vocoders, one small neural one, and the engines that are free on a "
+    "Linux machine. A detector that finds these need not find a modern deepfake, and one that misses these may still "
+    "find others.",
     "Copies keep the words, timing and melody of a person: only the traces of the waveform's making are tested.",
     "Everything went through G.722 twice and is limited to 60-7000 Hz: 'clean' here means a good wideband telephone.",
     "The prompts are read by professionals in a studio: no rooms, no noise, no emotion, no children.",
@@ -53,7 +55,7 @@ def builtin(
     speech: Path | None = None,
     progress: Callable[..., None] | None = None,
 ) -> list[Trial]:
-    """Human speech in five languages from Debian's voice prompts, its copies by four vocoders, and TTS where installed.
+    """Human speech in five languages from Debian's voice prompts, its copies by five vocoders, and TTS where installed.
 
     root or speech (or SPOOFPROOF_SPEECH): a folder of human speech instead of the prompts. size: human sentences of
     the evaluation part, as many as there are at most; the development part, disjoint in sentence and in speaker where speakers are
@@ -205,6 +207,7 @@ def _recipe(human: Speech, said: Mapping[str, str], size: int, seed: int) -> dic
         "speech": human.identity,
         "engines": dict(said),
         "libraries": {name: version(name) for name in _LIBRARIES},
+        "neural vocoder": shipped.sha256(shipped.weights("neural-vocoder", ".onnx", "")),
         "code": code.hexdigest()[:16],
     }
 

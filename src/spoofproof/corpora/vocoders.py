@@ -1,9 +1,9 @@
 """Vocoders for copy-synthesis: a clip taken apart and made again, so that only the synthesis differs.
 
-Four unlike kinds, none of which needs weights, and none of which is a modern neural vocoder. Each is a pure function
-``vocoder(clip, rng) -> clip`` of the same length and rate, about the same level, and silent for silence; all chance
-comes from ``rng``. Every one leaves another trace: pulses of minimum phase, inconsistent phases, all-pole buzz, and
-harmonics of steady phase.
+Five unlike kinds: four of signal processing, and a small neural network whose weights come with the package. Each is a
+pure function ``vocoder(clip, rng) -> clip`` of the same length and rate, about the same level, and silent for
+silence; all chance comes from ``rng``. Every one leaves another trace: pulses of minimum phase, inconsistent phases,
+all-pole buzz, harmonics of steady phase, and predicted phases.
 """
 
 from __future__ import annotations
@@ -19,7 +19,10 @@ from scipy.linalg import solve_toeplitz
 from scipy.signal import lfilter
 
 from ..audio import fit
+from ..mel import bank as mel_bank
 from ..types import Clip, Rng, Samples
+from . import neural_vocoder as neural
+from .neural_vocoder import SILENCE
 from .source_filter import (
     FFT,
     Floats,
@@ -35,8 +38,6 @@ from .source_filter import (
 
 Vocoder: TypeAlias = Callable[[Clip, Rng], Clip]
 Spectra: TypeAlias = NDArray[np.complex64]
-
-SILENCE = 1e-5  # peak below which there is nothing to analyse (-100 dBFS)
 
 
 def mixed_excitation(clip: Clip, rng: Rng) -> Clip:
@@ -163,13 +164,13 @@ def harmonic_noise(clip: Clip, rng: Rng) -> Clip:
     return clip.replace(out + _noise_part(x, rate, voiced, limit, rng))
 
 
-def mel_bank(bands: int, rate: int) -> NDArray[np.float32]:
-    """Triangular filters on the HTK mel scale from 0 Hz to Nyquist, shape (bands, FFT/2+1), each of unit height."""
-    hz = np.arange(FFT // 2 + 1) * rate / FFT
-    edges = 700 * (10 ** (np.linspace(0, np.log10(1 + rate / 1400), bands + 2)) - 1)
-    rise = (hz - edges[:-2, None]) / (edges[1:-1] - edges[:-2])[:, None]
-    fall = (edges[2:, None] - hz) / (edges[2:] - edges[1:-1])[:, None]
-    return np.maximum(np.minimum(rise, fall), 0).astype(np.float32)
+def neural_vocoder(clip: Clip, rng: Rng) -> Clip:
+    """A neural network from the same mel spectrogram, trained by this project: ConvNeXt blocks and an inverse STFT.
+
+    In the manner of Vocos (Siuzdak, "Vocos: closing the gap between time-domain and Fourier-based neural vocoders",
+    ICLR 2024), small. It draws nothing from ``rng``. Raises MissingPart where its weights are not in the installation.
+    """
+    return neural.copy(clip, "neural-vocoder")
 
 
 def _noise_part(x: Samples, rate: int, voiced: Floats, limit: float, rng: Rng) -> Samples:
@@ -224,5 +225,6 @@ VOCODERS: Mapping[str, Vocoder] = MappingProxyType(
         "mel_inversion": mel_inversion,
         "lpc": lpc,
         "harmonic_noise": harmonic_noise,
+        "neural_vocoder": neural_vocoder,
     }
 )

@@ -7,6 +7,7 @@ from . import stretch  # noqa: F401
 from . import amplitude  # noqa: F401
 from . import room  # noqa: F401
 from . import codecs  # noqa: F401
+from . import neural_own  # noqa: F401
 from . import neural  # noqa: F401
 from . import packets  # noqa: F401
 from . import telephone  # noqa: F401

@@ -27,7 +27,7 @@ _STAGES = {
 
 def _available() -> str:
     if importlib.util.find_spec("ai_edge_litert") is None:
-        return str(MissingPart.extra("neural_codec (Lyra V2)", "neural"))
+        return str(MissingPart.extra("neural_codec.lyra (Lyra V2)", "neural"))
     return weights.missing("lyra")
 
 
@@ -45,6 +45,7 @@ def _kbps(clean: Clip, corrupted: Clip, level: float) -> float:
 
 
 @corruption(
+    name="neural_codec.lyra",
     family="compression",
     unit="kbit/s",
     levels=tuple(_STAGES),
@@ -53,8 +54,8 @@ def _kbps(clean: Clip, corrupted: Clip, level: float) -> float:
     tolerance=0.01,
     available=_available,
 )
-def neural_codec(clip: Clip, level: float, rng: Rng) -> Clip:
-    """A neural codec: Lyra V2 (SoundStream) encoder, residual quantizer and generative decoder.
+def lyra(clip: Clip, level: float, rng: Rng) -> Clip:
+    """Lyra V2 (SoundStream): encoder, residual quantizer and generative decoder.
 
     level: 9.2, 6 or 3.2 kbit/s. Mono at 16 kHz, other rates are resampled there and back. The networks are causal
     and their delay is none: output frame k is made of the input up to frame k and lies on it (lag 0 by
@@ -72,7 +73,7 @@ def _encode(samples: Samples, level: float) -> list[NDArray[np.int32]]:
     """Codewords of each frame, shape (46, 1, 1); -1 where a stage is not sent."""
     if level not in _STAGES:
         raise BadPlan(
-            f"neural_codec@{level:g}: Lyra V2 has {', '.join(f'{kbps:g}' for kbps in _STAGES)} kbit/s"
+            f"neural_codec.lyra@{level:g}: Lyra V2 has {', '.join(f'{kbps:g}' for kbps in _STAGES)} kbit/s"
         )
     stages = _STAGES[level]
     quantize = _quantizer(_place()).get_signature_runner("encode")
@@ -110,7 +111,7 @@ def _through(file: str, frames: list[NDArray[np.float32]]) -> list[NDArray[np.fl
 def _place() -> Path:
     place = weights.folder("lyra")
     if place is None:
-        raise MissingPart(f"neural_codec cannot run here: {weights.missing('lyra')}")
+        raise MissingPart(f"neural_codec.lyra cannot run here: {weights.missing('lyra')}")
     return place
 
 
@@ -128,5 +129,5 @@ def _interpreter(model: bytes) -> Any:
     try:
         from ai_edge_litert.interpreter import Interpreter
     except ImportError as error:
-        raise MissingPart.extra("neural_codec (Lyra V2)", "neural") from error
+        raise MissingPart.extra("neural_codec.lyra (Lyra V2)", "neural") from error
     return Interpreter(model_content=model, num_threads=1)

@@ -3,9 +3,24 @@
 A detector of one's own needs nothing from here: see docs/detectors.md.
 """
 
-from . import controls, enhanced, foundation, fusion, gmm_ubm, lfcc_gmm, lfcc_lcnn, spectttra, texture
+from . import (
+    aasist,
+    controls,
+    enhanced,
+    foundation,
+    fusion,
+    gmm_ubm,
+    lfcc_gmm,
+    lfcc_lcnn,
+    rawgat_st,
+    rawnet2,
+    spec_resnet,
+    spectttra,
+    texture,
+)
 
 __all__ = [
+    "aasist",
     "controls",
     "enhanced",
     "foundation",
@@ -13,6 +28,9 @@ __all__ = [
     "gmm_ubm",
     "lfcc_gmm",
     "lfcc_lcnn",
+    "rawgat_st",
+    "rawnet2",
+    "spec_resnet",
     "spectttra",
     "texture",
 ]

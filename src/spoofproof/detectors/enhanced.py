@@ -21,6 +21,9 @@ _recent: OrderedDict[tuple[str, int, bytes], Clip] = OrderedDict()
 _CARD: Mapping[str, object] = {
     "kind": "wrapper",
     "data": "none of its own: that of the detector behind it, and of the enhancer",
+    "date": "2026-11-24",
+    "contamination": [],
+    "augmentation": [],
     "licence": "Apache-2.0; the DTLN weights are MIT and not shipped",
     "limits": (
         "What an enhancer takes away may be what gives a fake away: compare with enhanced@none/DETECTOR, on clean audio too. "

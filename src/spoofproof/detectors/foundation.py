@@ -20,7 +20,8 @@ from .prepare import RATE, prepare
 class Published:
     """source: the weights on the hub. licence: theirs. data: what they were trained on; seen: the same, as names.
 
-    hears: what is particular about its input.
+    cost: milliseconds of one core for 4 s of audio, of the published size (measured, or by its operations from those
+    that were). hears: what is particular about its input.
     """
 
     name: str
@@ -29,6 +30,7 @@ class Published:
     licence: str
     data: str
     seen: tuple[str, ...]
+    cost: float
     hears: str = "Any length of the waveform, standardised where the published model asks for it."
 
 
@@ -40,6 +42,7 @@ PUBLISHED: tuple[Published, ...] = (
         "Apache-2.0",
         "LibriSpeech, 960 hours of read English, without and then with text",
         ("librispeech",),
+        2_200,
     ),
     Published(
         "hubert",
@@ -48,6 +51,7 @@ PUBLISHED: tuple[Published, ...] = (
         "Apache-2.0",
         "Libri-Light, 60 000 hours of read English, then LibriSpeech with text",
         ("librilight", "librispeech"),
+        2_200,
     ),
     Published(
         "w2v-bert",
@@ -56,6 +60,7 @@ PUBLISHED: tuple[Published, ...] = (
         "MIT",
         "4.5 million hours of speech in 143 languages that were never listed: any public recording may be among them",
         ("unlisted web audio",),
+        3_400,
         "Log-mel spectra, standardised per bin and clip; any length.",
     ),
     Published(
@@ -65,6 +70,7 @@ PUBLISHED: tuple[Published, ...] = (
         "Apache-2.0",
         "680 000 hours of web audio with transcripts that were never listed: any public recording may be among them",
         ("unlisted web audio",),
+        4_500,
         'Log-mel spectra of the first 30 s, padded with silence to 30 s as the model was trained; context = "clip" in '
         "the recipe leaves the padding out, which costs several times less and gives other scores.",
     ),
@@ -75,6 +81,7 @@ PUBLISHED: tuple[Published, ...] = (
         "Apache-2.0",
         "LAION-Audio-630K (sounds, music and speech from sound libraries and the web) with captions",
         ("laion-audio-630k",),
+        220,
         "Log-mel spectra at 48 kHz of the first 10 s, a shorter clip repeated. The clip comes at 16 kHz, as in training, "
         "and is resampled: above 8 kHz there is nothing.",
     ),
@@ -85,6 +92,7 @@ PUBLISHED: tuple[Published, ...] = (
         "CC-BY-SA-3.0",
         "Libri-Light, GigaSpeech and VoxPopuli, 94 000 hours of English, mixed with noise and with each other",
         ("librilight", "gigaspeech", "voxpopuli"),
+        2_200,
     ),
     Published(
         "xls-r",
@@ -93,6 +101,7 @@ PUBLISHED: tuple[Published, ...] = (
         "Apache-2.0",
         "VoxPopuli, MLS, Common Voice, VoxLingua107 and BABEL, 436 000 hours in 128 languages",
         ("voxpopuli", "mls", "common voice", "voxlingua107", "babel"),
+        2_200,
     ),
     Published(
         "ast",
@@ -101,6 +110,7 @@ PUBLISHED: tuple[Published, ...] = (
         "BSD-3-Clause",
         "ImageNet, then AudioSet (sounds, music and speech from videos) with labels",
         ("audioset",),
+        3_500,
         "Log-mel spectra of the first 10.24 s, padded with zeros to that.",
     ),
 )
@@ -149,7 +159,7 @@ def _factory(one: Published) -> Callable[..., Detector]:
 
 
 for _one in PUBLISHED:
-    detector(rate=RATE, name=_one.name, batch=1, card=_card(_one))(_factory(_one))
+    detector(rate=RATE, name=_one.name, batch=1, cost=_one.cost, card=_card(_one))(_factory(_one))
 
 
 def _load(name: str, source: str) -> Detector:

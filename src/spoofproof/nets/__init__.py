@@ -14,7 +14,9 @@ from typing import Any
 from torch import nn
 
 from ..errors import BadPlan, UnknownName, did_you_mean
+from . import foundation
 from .aasist import aasist, aasist_l
+from .backbones import FAMILIES
 from .detector import Detector
 from .lfcc_lcnn import lfcc_lcnn
 from .rawgat_st import rawgat_st
@@ -29,6 +31,7 @@ NETWORKS: dict[str, Callable[..., nn.Module]] = {
     "rawnet2": rawnet2,
     "spec-resnet": spec_resnet,
     "lfcc-lcnn": lfcc_lcnn,
+    **{name: partial(foundation.build, name) for name in FAMILIES},
     **{f"spectttra-{variant}": partial(spectttra, variant) for variant in SLICES},
 }
 

@@ -1,7 +1,7 @@
 """Detectors on foundation models: a published backbone, one head, one folder that holds a fine-tuned detector whole.
 
     network = build("wav2vec2", source="facebook/wav2vec2-large-960h")    # fine-tune it: logits = network(wave)
-    network.save(folder, calibration=(scale, offset), card={…})
+    network.save(folder, calibration=(scale, offset))
     network, facts = load("wav2vec2", folder)
 
 The folder is one of ``transformers`` (config.json, preprocessor_config.json, model.safetensors) with head.safetensors
@@ -14,8 +14,7 @@ import json
 import math
 import os
 import shutil
-from collections.abc import Mapping
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Literal, get_args
 
@@ -43,7 +42,7 @@ class Facts:
     """What spoofproof.json says of a fine-tuned detector.
 
     window: samples at 16 kHz that it hears. calibration: (scale, offset) of log odds = scale x (bona fide logit -
-    spoof logit) + offset. source: the backbone that it was made from. card: what a person must know.
+    spoof logit) + offset. source: the backbone that it was made from.
     """
 
     family: str
@@ -52,7 +51,6 @@ class Facts:
     window: int = WINDOW_SAMPLES
     calibration: tuple[float, float] = (1.0, 0.0)
     source: str = ""
-    card: Mapping[str, Any] = field(default_factory=dict)
 
 
 class Foundation(nn.Module):  # type: ignore[misc]
@@ -106,7 +104,7 @@ class Foundation(nn.Module):  # type: ignore[misc]
         with torch.set_grad_enabled(torch.is_grad_enabled() and self.tune != "head"):
             states, mask = HEAR[self.family](self.backbone, self.extractor, wave, lengths, self.context)
         with torch.autocast(wave.device.type, enabled=False):
-            logits: Tensor = self.head(states.float(), mask)
+            logits: Tensor = self.head(states.to(next(self.head.parameters())), mask)
         return logits
 
     def train(self, mode: bool = True) -> Foundation:
@@ -132,13 +130,12 @@ class Foundation(nn.Module):  # type: ignore[misc]
         *,
         window: int = WINDOW_SAMPLES,
         calibration: tuple[float, float] = (1.0, 0.0),
-        card: Mapping[str, Any] | None = None,
     ) -> Facts:
         """Write the detector to ``folder``; it appears when it is whole, and replaces a detector that was there.
 
         Raises RunConflict when ``folder`` holds anything else, or cannot be written.
         """
-        facts = Facts(self.family, self.choice, self.context, window, calibration, self.source, card or {})
+        facts = Facts(self.family, self.choice, self.context, window, calibration, self.source)
         folder = Path(folder)
         if folder.exists() and any(folder.iterdir()) and not (folder / MANIFEST).is_file():
             raise RunConflict(
@@ -189,7 +186,8 @@ def build(
     if (folder / MANIFEST).is_file() and (facts := _facts(kind, folder)).head == head:
         return _with_head(kind, folder, facts, tune, context)
     backbone, extractor = load_backbone(kind, folder)
-    return Foundation(kind, backbone, extractor, head=head, tune=tune, context=context, source=str(source))
+    name = folder.name if Path(source).expanduser().is_dir() else str(source)  # nobody's folders are told on
+    return Foundation(kind, backbone, extractor, head=head, tune=tune, context=context, source=name)
 
 
 def load(family: str, source: str | Path) -> tuple[Foundation, Facts]:

@@ -7,6 +7,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from .aasist_head import AasistHead
+
 _DROPOUT = 0.1
 
 
@@ -34,4 +36,4 @@ class Mean(nn.Module):  # type: ignore[misc]
         return logits
 
 
-HEADS: dict[str, Callable[[int], nn.Module]] = {"mean": Mean}
+HEADS: dict[str, Callable[[int], nn.Module]] = {"mean": Mean, "aasist": AasistHead}

@@ -53,11 +53,12 @@ def wave_model(backbone: Any, extractor: Any, wave: Tensor, lengths: Tensor | No
 
 def w2v_bert(backbone: Any, extractor: Any, wave: Tensor, lengths: Tensor | None, context: str) -> Heard:
     """w2v-BERT 2.0: 80 log-mel bins, standardised per bin, two frames at a time; always with the extractor's mask."""
-    found = extractor(_rows(wave, lengths), sampling_rate=RATE, return_tensors="pt").to(wave.device)
-    states = backbone(found.input_features, attention_mask=found.attention_mask).last_hidden_state
-    if states.shape[1] != found.attention_mask.shape[1]:
+    found = _extracted(extractor, _rows(wave, lengths))
+    mask = found.attention_mask.to(wave.device)
+    states = backbone(found.input_features.to(wave), attention_mask=mask).last_hidden_state
+    if states.shape[1] != mask.shape[1]:
         return states, None  # an adapter; clips are then of one length
-    return states, found.attention_mask.bool()
+    return states, mask.bool()
 
 
 def whisper(backbone: Any, extractor: Any, wave: Tensor, lengths: Tensor | None, context: str) -> Heard:
@@ -67,8 +68,7 @@ def whisper(backbone: Any, extractor: Any, wave: Tensor, lengths: Tensor | None,
     published positions; several times cheaper, and another input: the scores differ.
     """
     padding = "max_length" if context == "published" else "do_not_pad"
-    found = extractor(_rows(wave, lengths), sampling_rate=RATE, padding=padding, return_tensors="pt")
-    mel = found.input_features.to(wave.device)
+    mel = _extracted(extractor, _rows(wave, lengths), padding=padding).input_features.to(wave)
     if context == "published":
         states = backbone(mel).last_hidden_state
         return states[:, : -(-wave.shape[1] // 320)], None
@@ -82,10 +82,8 @@ def whisper(backbone: Any, extractor: Any, wave: Tensor, lengths: Tensor | None,
 
 def ast(backbone: Any, extractor: Any, wave: Tensor, lengths: Tensor | None, context: str) -> Heard:
     """AST: 128 log-mel bins, padded to its 10.24 s; states of a time are averaged over frequency, the clip's are kept."""
-    found = extractor(_rows(wave, lengths), sampling_rate=RATE, return_tensors="pt")
-    states = backbone(found.input_values.to(wave.device)).last_hidden_state[
-        :, 2:
-    ]  # two tokens are no patches
+    mel = _extracted(extractor, _rows(wave, lengths)).input_values.to(wave)
+    states = backbone(mel).last_hidden_state[:, 2:]  # the first two are tokens, not patches
     c = backbone.config
     bands = (c.num_mel_bins - c.patch_size) // c.frequency_stride + 1
     states = states.unflatten(1, (bands, -1)).mean(dim=1)
@@ -100,8 +98,7 @@ def clap(backbone: Any, extractor: Any, wave: Tensor, lengths: Tensor | None, co
     """
     rate, most = extractor.sampling_rate, extractor.nb_max_samples * RATE // extractor.sampling_rate
     rows = [resample(Clip(row[:most], RATE), rate).samples for row in _rows(wave, lengths)]
-    found = extractor(rows, sampling_rate=rate, return_tensors="pt")
-    mel = found.input_features.to(wave.device, torch.float32)
+    mel = _extracted(extractor, rows).input_features.to(wave)
     longer = torch.zeros(
         len(rows), 1, dtype=torch.bool, device=wave.device
     )  # the extractor marks one by chance
@@ -136,6 +133,12 @@ def standardised(wave: Tensor, inside: Tensor | None) -> Tensor:
 def _first(size: int, lengths: Tensor) -> Tensor:
     """(B, size): true for the first ``lengths`` of each row."""
     return torch.arange(size, device=lengths.device)[None] < lengths[:, None]
+
+
+def _extracted(extractor: Any, rows: list[Samples], **choices: str) -> Any:
+    """What the extractor makes of clips at its own rate, in float32 whatever the network runs in."""
+    with torch.autocast("cpu", enabled=False):
+        return extractor(rows, sampling_rate=extractor.sampling_rate, return_tensors="pt", **choices)
 
 
 def _rows(wave: Tensor, lengths: Tensor | None) -> list[Samples]:

@@ -127,6 +127,11 @@ def _kind(state: Mapping[str, Tensor], path: Path) -> tuple[str, nn.Module, Rule
             return ("aasist", aasist(), _AASIST) if wide == 64 else ("aasist-l", aasist_l(), _AASIST)
     if "encoder2.0.0.conv_1.weight" in state and "proj_node.weight" in state:
         return "rawgat-st", rawgat_st(), _RAWGAT_ST
+    if "front.norm.weight" in state:
+        raise SpoofproofError(
+            f"{path} holds weights as spoofproof train keeps them, before calibration; the .onnx that it wrote beside "
+            "them is what scores clips"
+        )
     raise SpoofproofError(
         f"{path} is a checkpoint of another architecture (it begins with {', '.join(list(state)[:3]) or 'nothing'}). "
         f"{_EXPECTED}"

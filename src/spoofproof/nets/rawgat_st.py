@@ -6,8 +6,8 @@ and speech deepfake detection", the variant that fuses by multiplication (RawGAT
 
 from __future__ import annotations
 
+import torch
 from torch import Tensor, nn
-from torch.nn import functional
 
 from .graph import Attention, Keep
 from .residual import BANDS, SincMap, encoder, peaks
@@ -42,12 +42,25 @@ class RawGatSt(nn.Module):  # type: ignore[misc]
         bands, _ = peaks(self.encoder_bands(x))
         _, times = peaks(self.encoder_times(x))
         if times.shape[1] != FRAMES:
-            times = functional.adaptive_max_pool1d(times.transpose(1, 2), FRAMES).transpose(1, 2)
+            times = stretched(times, FRAMES)
         bands = self.align_bands(self.keep_bands(self.bands(bands)).transpose(1, 2))
         times = self.align_times(self.keep_times(self.times(times)).transpose(1, 2))
         both = self.keep_both(self.both((bands * times).transpose(1, 2)))
         logits: Tensor = self.logits(self.score(both).flatten(1))
         return logits
+
+
+def stretched(nodes: Tensor, count: int) -> Tensor:
+    """The largest of each feature in ``count`` equal stretches of time, (B, N, D) -> (B, count, D).
+
+    Stretch i goes from i N / count, rounded down, to (i + 1) N / count, rounded up: adaptive max pooling, which the
+    exporter does not know. Fewer nodes than stretches are repeated.
+    """
+    n = nodes.shape[1]
+    edges = [(i * n // count, -(-(i + 1) * n // count)) for i in range(count)]
+    width = max(stop - start for start, stop in edges)
+    index = torch.tensor([[min(start + k, stop - 1) for k in range(width)] for start, stop in edges])
+    return nodes[:, index.to(nodes.device)].amax(2)
 
 
 def rawgat_st() -> RawGatSt:

@@ -14,7 +14,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional
 
-from .spectrum import Power
+from .spectrum import Power, log_power
 
 _BINS = 11  # of 257, after the stem and three halvings
 
@@ -61,7 +61,7 @@ class SpecResnet(nn.Module):  # type: ignore[misc]
         self.logits = nn.Linear(8 * width, 2)
 
     def forward(self, wave: Tensor) -> Tensor:
-        x = self.norm(torch.log(self.power(wave) + 1e-10)).unsqueeze(1)
+        x = self.norm(log_power(self.power(wave))).unsqueeze(1)
         x = self.gather(functional.relu(self.last(self.stages(self.stem(x))))).squeeze(2)
         x = functional.relu(self.gathered(x)).transpose(1, 2)
         share = torch.softmax(self.attention(torch.tanh(x)), dim=1)

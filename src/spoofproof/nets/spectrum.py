@@ -5,6 +5,8 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import torch
 from numpy.typing import NDArray
@@ -13,7 +15,7 @@ from torch.nn import functional
 
 from .sinc import RATE
 
-_FLOOR = 1e-10  # added to each filter's power: 100 dB below a full-scale frame
+_FLOOR = 1e-10  # added to each power: 100 dB below a full-scale frame
 
 
 class Power(nn.Module):  # type: ignore[misc]
@@ -34,6 +36,12 @@ class Power(nn.Module):  # type: ignore[misc]
     def forward(self, wave: Tensor) -> Tensor:
         real, imaginary = functional.conv1d(wave.unsqueeze(1), self.basis, stride=self.shift).chunk(2, dim=1)
         return real.square() + imaginary.square()
+
+
+def log_power(power: Tensor) -> Tensor:
+    """log(power + 1e-10), written with numbers that survive an export: torch's ONNX exporter leaves out a term of 1e-8
+    or less, and digital silence would then be minus infinity."""
+    return torch.log(power * (1 / _FLOOR) + 1.0) + math.log(_FLOOR)
 
 
 class Lfcc(nn.Module):  # type: ignore[misc]
@@ -58,7 +66,7 @@ class Lfcc(nn.Module):  # type: ignore[misc]
 
     def forward(self, wave: Tensor) -> Tensor:
         sharp = torch.cat([wave[:, :1], wave[:, 1:] - 0.97 * wave[:, :-1]], dim=1)
-        static = self.dct @ torch.log(self.bank @ self.power(sharp) + _FLOOR)
+        static = self.dct @ log_power(self.bank @ self.power(sharp))
         first = self._slope(static)
         if self.normalise:
             static = static - static.mean(dim=2, keepdim=True)

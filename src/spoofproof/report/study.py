@@ -18,6 +18,7 @@ from markupsafe import Markup
 from ..audio import whole_file
 from ..types import Estimate
 from . import words
+from .html import _soft
 
 Kind = Literal["text", "share", "points", "number", "short", "count", "p"]
 Value: TypeAlias = str | float | int | Estimate | None
@@ -185,6 +186,7 @@ def _html(page: Page) -> str:
         trim_blocks=True,
         lstrip_blocks=True,
     )
+    environment.filters["soft"] = _soft
     return environment.get_template("study.html.j2").render(
         page=page,
         style=Markup(_part("page.css")),

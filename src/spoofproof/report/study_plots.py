@@ -57,7 +57,7 @@ def forest(rows: Sequence[Row], *, points: bool = False, reference: float | None
         min([*ends, *([] if reference is None else [reference])]),
         max(ends + ([reference] if reference is not None else [])),
     )
-    left = 20 + 6.3 * min(44, max(len(r.label) for r in rows))
+    left = 24 + 7.2 * min(44, max(len(r.label) for r in rows))
     height = _ROW * len(rows) + 34
 
     def x(value: float) -> float:

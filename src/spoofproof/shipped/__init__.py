@@ -51,9 +51,18 @@ def weights(name: str, ending: str, path: str) -> Path:
     return file
 
 
-def sha256(file: Path) -> str:
-    """SHA-256 of a file, in hex."""
-    return hashlib.sha256(file.read_bytes()).hexdigest()
+def sha256(weights: Path) -> str:
+    """SHA-256 of a file, in hex; of a folder of weights, that of the names and SHA-256s of its *.safetensors."""
+    if weights.is_dir():
+        parts = [f"{file.name} {sha256(file)}\n" for file in sorted(weights.glob("*.safetensors"))]
+        return hashlib.sha256("".join(parts).encode()).hexdigest()
+    with weights.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def beside(weights: Path) -> Path:
+    """Where the card of weights of one's own lies: NAME.json beside a file, card.json inside a folder."""
+    return weights / "card.json" if weights.is_dir() else weights.with_suffix(".json")
 
 
 @lru_cache(maxsize=32)

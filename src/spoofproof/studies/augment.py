@@ -57,6 +57,7 @@ def study_augment(
     workers: int = 1,
     count: int = 1000,
     tell: common.Tell = common.quiet,
+    command: Sequence[str] = (),
 ) -> Page:
     """Train 2 x ``seeds`` detectors, score them on the dev and eval ``trials``, and write the report into ``out``.
 
@@ -98,6 +99,8 @@ def study_augment(
     ids = {r: identity(r)["identity"][:12] for r in references.values()}
     page = _page(found, common.corpus_words(table), base, ids, out, quick=quick)
     page = replace(page, cautions=(*common.met_words(table, grid), *page.cautions))
+    if command:
+        page = replace(page, command=common.said(command))
     write_page(page, out)
     return page
 
@@ -217,7 +220,7 @@ def _page(found: _Found, corpus: str, base: str, ids: Mapping[str, str], out: Pa
         findings=tuple(_findings(found)),
         cautions=(
             *(["--quick: a tenth of the training. These numbers show that everything runs, and nothing else."] if quick else []),
-            "Both arms see the same clips for the same number of steps, and are selected on clean development data; the augmented arm sees each clip less often as it is.",
+            "Both arms are trained on the same clips and selected on clean development data; the augmented arm hears each clip less often as it is.",
             f"Intervals hold the spread of {seeds} seeds and of the trials; with few seeds the former is roughly known.",
             "Live augmentation that is itself a corruption (noise, band-limiting, RawBoost) is off in both arms, so that the lists are the whole truth.",
             *_unstable(found),
@@ -234,7 +237,7 @@ def _page(found: _Found, corpus: str, base: str, ids: Mapping[str, str], out: Pa
             "recipe": " ".join(line for line in base.splitlines() if line and not line.startswith("#"))[:400],
             "detectors": ", ".join(f"sha256:{i}" for i in ids.values()),
             "threshold": "frozen on clean development trials, for each trained detector its own",
-            "intervals": (found.grid.drawn.note if found.grid.drawn else "") + "; and over seeds: Student's t with Satterthwaite's degrees of freedom",
+            "intervals": (common.rests(found.grid) if found.grid.drawn else "") + "; and over seeds: Student's t with Satterthwaite's degrees of freedom",
             "scores": "run/ in this folder: a run of the bench; recipes/ and weights/ beside it",
         },
         command=common.said(["spoofproof", "study", "augment", "--seeds", seeds, *(["--quick"] if quick else []), "--out", out]),

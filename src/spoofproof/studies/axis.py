@@ -13,7 +13,8 @@ from ..streams import stream
 from ..types import Clip, CorruptionSpec
 
 _SPREAD = 8.0  # largest over smallest level from which on steps are ratios
-_BEYOND = (1, 2, 4)  # steps past the published ends that are looked at
+_BEYOND = (1, 2, 4)  # steps past the published ends that are looked at …
+_STEPPED = (1, 2, 3, 5, 7, 11, 15)  # … and where a corruption takes only some levels (MP3: 48 to 160 kbit/s)
 _WHOLE = 400  # whole numbers tried one by one where a corruption takes nothing in between
 
 Valid = Callable[[float], bool]
@@ -105,24 +106,27 @@ def _axis(
         and not spec.unit.startswith("dB")
     )
     signed = spec.unit.startswith("dB")
-    milder = _until_invalid(_beyond(levels[0], levels[1:2], ratio, signed, neutral, outward=False), valid)
-    severer = _until_invalid(_beyond(levels[-1], levels[-2:-1], ratio, signed, neutral, outward=True), valid)
     continuous = len(levels) < 2 or valid(levels[0] + (levels[1] - levels[0]) * 0.4142)
+    counts = _BEYOND if continuous or ratio else _STEPPED
+    milder = _beyond(levels[0], levels[1:2], ratio, signed, neutral, counts, outward=False)
+    severer = _beyond(levels[-1], levels[-2:-1], ratio, signed, neutral, counts, outward=True)
     if continuous:
-        return Axis(spec.name, side, tuple(levels), milder, severer, ratio=ratio)
-    steps = _steps([*reversed(milder), *levels, *severer], levels, valid)
-    return Axis(
-        spec.name,
-        side,
-        tuple(levels),
-        tuple(x for x in milder if x in steps),
-        tuple(x for x in severer if x in steps),
-        steps,
-    )
+        ends = (_until_invalid(milder, valid), _until_invalid(severer, valid))
+        return Axis(spec.name, side, tuple(levels), *ends, ratio=ratio)
+    milder, severer = ([x for x in ends if valid(x)] for ends in (milder, severer))
+    steps = _steps([*milder, *levels, *severer], levels, valid)
+    return Axis(spec.name, side, tuple(levels), tuple(milder), tuple(severer), steps)
 
 
 def _beyond(
-    end: float, next_: Sequence[float], ratio: bool, signed: bool, neutral: float | None, *, outward: bool
+    end: float,
+    next_: Sequence[float],
+    ratio: bool,
+    signed: bool,
+    neutral: float | None,
+    counts: Sequence[int],
+    *,
+    outward: bool,
 ) -> list[float]:
     """Levels past an end of the published ones: by growing steps, but towards zero or neutral by halves."""
     if neutral is not None:
@@ -132,7 +136,7 @@ def _beyond(
     if not next_:
         return []
     step = end / next_[0] if ratio else end - next_[0]
-    far = [end * step**k if ratio else end + step * k for k in _BEYOND]
+    far = [end * step**k if ratio else end + step * k for k in counts]
     if signed or min(far) > 0:
         return [tidy(x) for x in far]
     return [tidy(end / 2**k) for k in (1, 2, 3, 4)]

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import math
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -142,6 +142,7 @@ def calibrate_severity(
     workers: int = 1,
     count: int = 1000,
     tell: common.Tell = common.quiet,
+    command: Sequence[str] = (),
 ) -> Page:
     """Find the level of each corruption at which ``detector`` has each target accuracy; report and plan into ``out``.
 
@@ -180,7 +181,11 @@ def calibrate_severity(
         if f.level is not None and (name := condition(s.axis, f.level))
     }
     found = Calibration(ear.threshold, clean, wanted, tuple(searches), intervals, skipped)
-    return _write(found, detector, corpus, kept, out, relative=relative, drawn=drawn, seed=seed)
+    page = _write(found, detector, corpus, kept, out, relative=relative, drawn=drawn, seed=seed)
+    if command:
+        page = replace(page, command=common.said(command))
+    write_page(page, out)
+    return page
 
 
 def condition(axis: Axis, level: float) -> str:
@@ -227,7 +232,7 @@ def _specs(names: Sequence[str]) -> tuple[dict[str, CorruptionSpec], dict[str, s
 
 def label(i: int, targets: Sequence[float]) -> str:
     """low, medium, high for three targets; else the target itself."""
-    return NAMES[i] if len(targets) == len(NAMES) else f"at-{100 * targets[i]:g}"
+    return NAMES[i] if len(targets) == len(NAMES) else f"at-{100 * targets[i]:.3g}"
 
 
 def _write(
@@ -250,9 +255,17 @@ def _write(
     write_json(out / "severity.json", _data(found, detector, labels))
     with whole_file(out / "severity.toml") as file:
         file.write(_plan(found, detector, labels, seed).encode())
-    page = _page(found, detector, corpus, trials, labels, rows, out, relative=relative, note=drawn.note)
-    write_page(page, out)
-    return page
+    return _page(
+        found,
+        detector,
+        corpus,
+        trials,
+        labels,
+        rows,
+        out,
+        relative=relative,
+        note=drawn.note.removeprefix("intervals: "),
+    )
 
 
 def _row(s: Search, f: Found, name: str, found: Calibration) -> tuple[Any, ...]:

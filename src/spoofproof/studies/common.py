@@ -136,6 +136,11 @@ def met_words(table: ScoreTable, grid: Grid) -> list[str]:
     ]
 
 
+def rests(grid: Grid) -> str:
+    """What the intervals rest on, for the facts of a report."""
+    return grid.drawn.note.removeprefix("intervals: ") if grid.drawn else ""
+
+
 def corruption_of(condition: str) -> str:
     """The corruption a condition counts for in means: its name, or the whole text of a chain."""
     steps = Condition.parse(condition).steps

@@ -52,6 +52,7 @@ def study_enhance(
     workers: int = 1,
     count: int = 1000,
     tell: common.Tell = common.quiet,
+    command: Sequence[str] = (),
 ) -> Page:
     """Score every detector behind every enhancer under clean and ``conditions``, and write the report into ``out``.
 
@@ -88,6 +89,8 @@ def study_enhance(
     found = _Found(grid, tuple(detectors), tuple(names), common.usable(grid, references, spelled))
     page = _page(found, common.corpus_words(table), absent, out)
     page = replace(page, cautions=(*common.met_words(table, grid), *page.cautions))
+    if command:
+        page = replace(page, command=common.said(command))
     write_page(page, out)
     return page
 
@@ -174,7 +177,7 @@ def _page(found: _Found, corpus: str, absent: Mapping[str, str], out: Path) -> P
             "enhancers": ", ".join(f"{n} ({_what(n)})" for n in found.names),
             "conditions": ", ".join([CLEAN, *found.conditions]),
             "means": "over the levels of a corruption, then over corruptions",
-            "intervals": found.grid.drawn.note if found.grid.drawn else "",
+            "intervals": common.rests(found.grid) if found.grid.drawn else "",
             "scores": "run/ in this folder: a run of the bench, which spoofproof report shows in full",
         },
         command=common.said(

@@ -27,7 +27,7 @@ from ..results.grid import Grid
 from ..scores import ScoreTable, digest_of, file_name
 from ..stats import Bootstrap
 from ..streams import stream
-from ..types import CLEAN, Label, Scores, Trial
+from ..types import CLEAN, Estimate, Label, Scores, Trial
 from . import common
 from .common import AUROC, EER, FALSE_ALARM, MISS
 
@@ -133,6 +133,7 @@ def study_politics(
     workers: int = 1,
     count: int = 1000,
     tell: common.Tell = common.quiet,
+    command: Sequence[str] = (),
 ) -> Page:
     """Copy ``trials`` by every vocoder, score all of it under every chain, and write the report into ``out``.
 
@@ -163,6 +164,8 @@ def study_politics(
     )
     grid = common.grid_of(table, resamples=count, met=True)
     page = _page(grid, table, material, out)
+    if command:
+        page = replace(page, command=common.said(command))
     write_page(page, out)
     return page
 
@@ -217,7 +220,7 @@ def _page(grid: Grid, table: ScoreTable, material: str, out: Path) -> Page:
             "chains": "; ".join(f"{chain_name(c)} = {c}" for c in chains),
             "copies": f"by {', '.join(VOCODERS)}; in copies/",
             "threshold": "; ".join(f"{d} {t:.4g}" for d, f in grid.frozen.items() if (t := f.threshold) is not None),
-            "intervals": grid.drawn.note if grid.drawn else "",
+            "intervals": common.rests(grid) if grid.drawn else "",
             "scores": "run/ in this folder: a run of the bench",
         },
         command=common.said(["spoofproof", "study", "politics", *(w for d in detectors for w in ("--detector", d)), "--out", out]),
@@ -267,7 +270,7 @@ def _findings(
         said.append(
             f"{common.label(d)}: EER {share.say(grid.estimate(clean[EER]))} on the clips as they are. At the frozen threshold "
             f"{share.say(float(clean[MISS][0]))} of the real recordings are accused and {share.say(float(clean[FALSE_ALARM][0]))} of the fakes pass; "
-            f"most are accused when {chain_name(worst)} ({share.say(_first(grid, d, worst, MISS))}), most pass when {chain_name(passed)} ({share.say(_first(grid, d, passed, FALSE_ALARM))})."
+            f"most are accused under “{chain_name(worst)}” ({share.say(_first(grid, d, worst, MISS))}), most pass under “{chain_name(passed)}” ({share.say(_first(grid, d, passed, FALSE_ALARM))})."
         )
         shown = [c for c in chains[1:] if (d, c) in tested and tested[d, c].shown]
         if shown:
@@ -330,9 +333,15 @@ def _kinds(grid: Grid, detectors: Sequence[str], chains: Sequence[str], table: S
             kind = "copy" if attack in VOCODERS else "clone or other fake"
             areas = [_area(grid, d, c, use) for c in chains]
             clean, rest = areas[0], [a for a in areas[1:] if a is not None]
-            mean = grid.estimate(np.mean(rest, axis=0), use) if rest else None
+            one = len({t.speaker for t in grid.trials if t.attack == attack and t.label == "spoof"}) < 2
+
+            def say(values: Scores, use: NDArray[np.bool_] = use, one: bool = one) -> Estimate:
+                e = grid.estimate(values, use)
+                return replace(e, low=float("nan"), high=float("nan")) if one else e
+
+            mean = say(np.mean(rest, axis=0)) if rest else None
             rows.append(
-                (d, attack or "unnamed", kind, n, None if clean is None else grid.estimate(clean, use), mean, "yes" if attack in known else "")
+                (d, attack or "unnamed", kind, n, None if clean is None else say(clean), mean, "yes" if attack in known else "")
             )  # fmt: skip
     return Table(
         "fakes", "AUROC by kind of fake",
@@ -341,7 +350,7 @@ def _kinds(grid: Grid, detectors: Sequence[str], chains: Sequence[str], table: S
             Column("AUROC shared", "number"), Column("Met in training"),
         ),
         tuple(rows),
-        "AUROC: the chance that a real recording scores above a fake one; below 0.5 the detector is inverted.",
+        "AUROC: the chance that a real recording scores above a fake one; below 0.5 the detector is inverted. No interval where all fakes of a kind are of one speaker: it cannot be told then.",
     )  # fmt: skip
 
 

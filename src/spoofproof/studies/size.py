@@ -86,6 +86,7 @@ def study_size(
     workers: int = 1,
     count: int = 1000,
     tell: common.Tell = common.quiet,
+    command: Sequence[str] = (),
 ) -> Page:
     """Score every member of ``families`` under ``conditions`` (default: the middle level of each corruption), time it,
     and write the report into ``out``. Raises BadPlan, UnknownName, BadCorpus, RunConflict, MissingPart."""
@@ -121,6 +122,8 @@ def study_size(
     found = [Member(name, d, *sizes[d], cost[d]) for name, of in families.items() for d in of]
     page = _page(grid, found, common.usable(grid, members, spelled), common.corpus_words(table), out)
     page = replace(page, cautions=(*common.met_words(table, grid), *page.cautions))
+    if command:
+        page = replace(page, command=common.said(command))
     write_page(page, out)
     return page
 
@@ -219,7 +222,7 @@ def _page(grid: Grid, members: Sequence[Member], conditions: Sequence[str], corp
             "corpus": corpus,
             "conditions": ", ".join([CLEAN, *conditions]),
             "cost": f"median of {_ROUNDS} rounds over {_CLIPS} clips of {WINDOW_SAMPLES / _RATE:.2f} s after a warm-up, one thread; cost.json",
-            "intervals": grid.drawn.note if grid.drawn else "",
+            "intervals": common.rests(grid) if grid.drawn else "",
             "scores": "run/ in this folder: a run of the bench",
         },
         command=common.said(

@@ -120,7 +120,7 @@ def chances(examples: Sequence[Example], sampling: Sampling) -> NDArray[np.float
             size = Counter(examples[i].group for i in mine)
             weight = np.array([size[examples[i].group] ** (sampling.power - 1) for i in mine])
             out[mine] = part * weight / weight.sum()
-    return out / out.sum()
+    return np.asarray(out / out.sum())
 
 
 def twins_of(examples: Sequence[Example]) -> dict[int, list[int]]:

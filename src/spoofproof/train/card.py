@@ -28,7 +28,9 @@ def card_of(recipe: Recipe, file: str, parts: Parts, made: Made) -> dict[str, An
         "recipe": file,
         "recipe_sha256": hashlib.sha256(recipe.text.encode()).hexdigest(),
         "weights": sha256(made.weights),
-        "bytes": made.weights.stat().st_size,
+        "bytes": sum(
+            file.stat().st_size for file in (made.weights, *made.weights.glob("*")) if file.is_file()
+        ),
         "score": "log odds of bona fide at equal priors, natural logarithm; higher is more bona fide",
         "data": {
             "corpus": recipe.data.corpus,

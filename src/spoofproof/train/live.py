@@ -19,7 +19,9 @@ def enliven(x: Samples, live: Live, rng: Rng) -> Samples:
     if chance[1] < live.bandwidth:
         x = low_pass(x, rng.uniform(live.lowest, RATE / 2), rng.uniform(50, 500))
     if chance[2] < live.noise:
-        x = add_noise(x, rng.standard_normal(x.size), rng.uniform(*live.snr)).astype(np.float32)
+        x = add_noise(x, rng.standard_normal(x.size), rng.uniform(live.snr[0], live.snr[1])).astype(
+            np.float32
+        )
     return (x * 10 ** (live.gain * rng.uniform(-1, 1) / 20)).astype(np.float32)
 
 

@@ -4,18 +4,22 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from .. import nets
+from .. import nets, registry
 from ..calibrate import Calibration, fit
-from ..metrics.llr import cllr
+from ..detectors.prepare import RATE
+from ..nets.foundation import Foundation
 from ..shipped import sha256
+from ..stats import estimates
 from ..streams import stream
-from ..types import CLEAN, Scores
+from ..types import CLEAN, LABELS, Scores, Trial
 from . import waves
 from .batches import Deck
 from .data import Example, Parts
@@ -42,7 +46,8 @@ def checked(recipe: Recipe) -> torch.nn.Module:
 
 
 def train_network(recipe: Recipe, parts: Parts, course: Course) -> Made:
-    """Render, learn, choose, calibrate, export: NAME.onnx, NAME.pth, state.pt, curves.svg in the run's folder.
+    """Render, learn, choose, calibrate, export: NAME.onnx (of a foundation model a folder NAME), NAME.pth,
+    state.pt, curves.svg in the run's folder.
 
     Raises what ``run`` raises. A run that was stopped by ``max_minutes`` exports what it has, and goes on when called
     again with more.
@@ -52,7 +57,7 @@ def train_network(recipe: Recipe, parts: Parts, course: Course) -> Made:
     network = checked(recipe)
     initial = _initial(recipe, course, network)
     store = Path(recipe.run.cache).expanduser() if recipe.run.cache else course.folder.parent / "waves"
-    heard = [
+    rendered = [
         waves.rendered(examples, recipe, wanted, store, course.progress, f"renderings of {name}")
         for name, examples, wanted in (
             ("train", parts.train, waves.training_renderings),
@@ -60,7 +65,7 @@ def train_network(recipe: Recipe, parts: Parts, course: Course) -> Made:
             ("what is left out", parts.left, waves.selection_renderings),
         )
     ]
-    train, dev, left = heard
+    train, dev, left = rendered
     deadline = course.began + 60 * recipe.run.max_minutes if recipe.run.max_minutes else math.inf
     state = learn(
         network,
@@ -75,23 +80,15 @@ def train_network(recipe: Recipe, parts: Parts, course: Course) -> Made:
     )
     network.load_state_dict(state.best_weights)
     course.progress(state.step, state.step, "calibration on dev")
-    judged = judge(network, parts.dev, dev, recipe, device, seconds=recipe.window / waves.RATE)
+    judged = judge(network, parts.dev, dev, recipe, device, seconds=recipe.window / RATE)
     calibration = calibrated(judged, parts.dev, recipe)
     figures = {"dev": figures_of(judged, parts.dev, recipe, calibration)}
     if parts.left:
         out = judge(
-            network, parts.left, left, recipe, device, seconds=recipe.window / waves.RATE, conditions=[CLEAN]
+            network, parts.left, left, recipe, device, seconds=recipe.window / RATE, conditions=[CLEAN]
         )
         figures["left"] = figures_of(out, parts.left, recipe, calibration)
-    path = course.folder / f"{recipe.detector}.onnx"
-    parity = export(
-        network,
-        path,
-        name=recipe.architecture,
-        settings=recipe.settings,
-        window=recipe.window,
-        calibration=(calibration.scale, calibration.offset),
-    )
+    path, parity = written(network, recipe, calibration, course.folder)
     facts = {
         "network": recipe.architecture,
         "settings": recipe.settings,
@@ -102,11 +99,40 @@ def train_network(recipe: Recipe, parts: Parts, course: Course) -> Made:
             "offset": calibration.offset,
             "on": recipe.select.calibrate,
         },
-        "onnx_parity": float(f"{parity:.1g}"),
+        **parity,
         **initial,
         **_course(state, recipe, device, course),
     }
-    return Made(path, figures, facts, LIMITS)
+    return Made(path, figures, facts, LIMITS, pretrained_on(network))
+
+
+def written(
+    network: torch.nn.Module, recipe: Recipe, calibration: Calibration, folder: Path
+) -> tuple[Path, dict[str, float]]:
+    """The finished weights: NAME.onnx and how far it is from torch, or the folder NAME of a foundation model."""
+    settled = (calibration.scale, calibration.offset)
+    if isinstance(network, Foundation):
+        network.save(folder / recipe.detector, window=recipe.window, calibration=settled)
+        return folder / recipe.detector, {}
+    path = folder / f"{recipe.detector}.onnx"
+    parity = export(
+        network,
+        path,
+        name=recipe.architecture,
+        settings=recipe.settings,
+        window=recipe.window,
+        calibration=settled,
+    )
+    return path, {"onnx_parity": float(f"{parity:.1g}")}
+
+
+def pretrained_on(network: torch.nn.Module) -> tuple[str, ...]:
+    """The corpora that a foundation model was pre-trained on; none for the others, which begin from nothing."""
+    if not isinstance(network, Foundation):
+        return ()
+    met = registry.detectors[network.family].card()["contamination"]
+    assert isinstance(met, list)
+    return tuple(met)
 
 
 def calibrated(judged: Judged, dev: tuple[Example, ...], recipe: Recipe) -> Calibration:
@@ -119,16 +145,32 @@ def calibrated(judged: Judged, dev: tuple[Example, ...], recipe: Recipe) -> Cali
 def figures_of(
     judged: Judged, examples: tuple[Example, ...], recipe: Recipe, calibration: Calibration
 ) -> dict[str, Any]:
-    """Clean AUROC and EER by kind of spoof, Cllr after calibration, and the same ranks under each condition."""
-    bonafide, spoof = _classes(judged.scores[CLEAN], examples, recipe)
-    found: dict[str, Any] = {"trials": {"bonafide": bonafide.size, "spoof": spoof.size}}
-    if bonafide.size and spoof.size:
-        applied = calibration.apply(bonafide), calibration.apply(spoof)
-        found["cllr"] = round(cllr(bonafide=applied[0], spoof=applied[1]), 4)
-    for condition, scores in judged.scores.items():
-        kinds = separation(scores, examples, recipe.select)
-        found[condition] = {k: {m: round(v, 4) for m, v in by.items()} for k, by in kinds.items()}
+    """EER, AUROC and calibrated Cllr on the clips as they are, each with its interval, and ranks by condition and kind."""
+    heard = [i for i, e in enumerate(examples) if e.kind in ("bonafide", *recipe.select.kinds)]
+    trials = [_trial(examples[i]) for i in heard]
+    counts = Counter(str(t.label) for t in trials)
+    found: dict[str, Any] = {"trials": {label: counts[label] for label in LABELS}}
+    if all(counts[label] for label in LABELS):
+        scores = judged.scores[CLEAN][heard]
+        measured = estimates(trials, scores, ["eer", "auroc", "cllr"], llrs=calibration.apply)
+        for name, value in measured.items():
+            found[name] = round(value.value, 4)
+            found[f"{name}_interval"] = [round(value.low, 4), round(value.high, 4)]
+    found["by"] = {
+        condition: {
+            kind: {metric: round(value, 4) for metric, value in by.items()}
+            for kind, by in separation(scores, examples, recipe.select).items()
+        }
+        for condition, scores in judged.scores.items()
+    }
     return found
+
+
+def _trial(example: Example) -> Trial:
+    """A twin as a trial of its own: spoofed, by its vocoder."""
+    if not example.maker:
+        return example.trial
+    return replace(example.trial, id=example.key, label="spoof", attack=example.maker)
 
 
 def _classes(scores: Scores, examples: tuple[Example, ...], recipe: Recipe) -> tuple[Scores, Scores]:

@@ -93,7 +93,7 @@ def add_noise(x: Samples, noise: NDArray[np.floating], snr: float) -> NDArray[np
 def _levelled(out: NDArray[np.float64], x: Samples) -> Samples:
     """``out`` with the root mean square of x."""
     want, have = np.square(x, dtype=np.float64).mean(), np.square(out).mean()
-    return (out * np.sqrt(want / max(have, 1e-20))).astype(np.float32)
+    return np.asarray(out * np.sqrt(want / max(have, 1e-20)), dtype=np.float32)
 
 
 KINDS: Mapping[str, Callable[[Samples, Rng], Samples]] = MappingProxyType(

@@ -15,8 +15,8 @@
     [run]                            # where and how fast it runs; may be changed between a stop and going on
 
 The keys of each table are the fields of the dataclass of that name below. lfcc-gmm has [data], [augment], [features]
-and [model] only; for gmm-ubm, fusion and texture see train.mixtures. There is no key that names an evaluation part: what a detector is measured on cannot be trained or
-selected on.
+and [model] only; for gmm-ubm, fusion and texture see train.mixtures. There is no key that names an evaluation part:
+what a detector is measured on cannot be trained or selected on.
 """
 
 from __future__ import annotations

@@ -12,6 +12,7 @@ from typing import Any
 
 from ..audio import whole_file
 from ..errors import MissingPart, RunConflict
+from ..shipped import beside
 from .card import card_of
 from .data import Parts, read
 from .mixtures import FUSION, GMM, TEXTURE, UBM
@@ -39,7 +40,7 @@ class Course:
 
 @dataclass(frozen=True)
 class Made:
-    """What a trainer gives back. weights: the file, written. figures: by part. facts: of the model. limits: in words.
+    """What a trainer gives back. weights: the file or folder, written. figures: by part. facts: of the model. limits: in words.
     heard: sources that the weights know besides those of the recipe's parts."""
 
     weights: Path
@@ -76,7 +77,9 @@ def run(
     made = train(settings, parts, Course(data, folder, log, progress, began))
     for part, figures in made.figures.items():
         log(event="score", part=part, **figures)
-    with whole_file(folder / f"{settings.detector}.json") as file:
+    with whole_file(
+        beside(made.weights) if made.weights.is_dir() else folder / f"{settings.detector}.json"
+    ) as file:
         card = card_of(settings, Path(recipe).name, parts, made)
         file.write(json.dumps(card, indent=1, ensure_ascii=False, sort_keys=True).encode() + b"\n")
     log(event="end", weights=card["weights"])

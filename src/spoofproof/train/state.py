@@ -15,6 +15,7 @@ import torch
 from ..audio import whole_file
 from ..errors import BadPlan, RunConflict
 from .batches import Deck
+from .waves import content
 
 Weights = dict[str, torch.Tensor]
 
@@ -89,7 +90,7 @@ def restore(
         held = torch.load(path, map_location=device, weights_only=True)
         if held["deck"] != digest(deck):
             raise RunConflict(
-                f"the clips, or their renderings, are not those that the run in {path.parent} was started with; "
+                f"the clips are not those that the run in {path.parent} was started with; "
                 "choose another --out to start anew"
             )
         network.load_state_dict(held["network"])
@@ -128,8 +129,6 @@ def load_weights(path: Path, network: torch.nn.Module) -> None:
 
 
 def digest(deck: Deck) -> str:
-    """Of the examples and their renderings, which are named by what is in them."""
-    facts = [
-        (e.key, [p.name for p in files]) for e, files in zip(deck.examples, deck.waves.files, strict=True)
-    ]
+    """Of the clips, by name and content, in their order: what the chances and the draws of a run rest on."""
+    facts = [(e.key, content(e.trial.path)) for e in deck.examples]
     return hashlib.sha256(repr(facts).encode()).hexdigest()

@@ -6,7 +6,6 @@ import tomllib
 from collections.abc import Iterable, Mapping
 from dataclasses import MISSING, fields, is_dataclass
 from pathlib import Path
-from types import GenericAlias
 from typing import Any, TypeVar, get_origin, get_type_hints
 
 from ..errors import BadPlan, did_you_mean
@@ -61,7 +60,7 @@ def _value(hint: Any, value: Any, key: str, where: str) -> Any:
         if not isinstance(value, dict):
             raise BadPlan(f"{where}: [{key}] is a table, not {value!r}")
         return build(hint, value, f"[{key}] of {where}") if is_dataclass(hint) else value  # type: ignore[arg-type]
-    if isinstance(hint, (type, GenericAlias)) and hint in (int, float, str, bool):
+    if hint in (int, float, str, bool):
         if not _fits(hint, value):
             raise BadPlan(f"{where}: {key} is a {hint.__name__}, not {value!r}")
         return hint(value)

@@ -142,11 +142,11 @@ def write(clip: Clip, path: Path) -> None:
 
 
 def _path(folder: Path, example: Example, seed: int, samples: int, rendering: Rendering) -> Path:
-    makers = [steps(rendering.condition)[i][0].run for i in range(len(steps(rendering.condition)))]
+    makers: list[Any] = [steps(rendering.condition)[i][0].run for i in range(len(steps(rendering.condition)))]
     facts = [
         _FORMAT,
         __version__,
-        _content(example.trial.path),
+        content(example.trial.path),
         example.key,
         seed,
         samples,
@@ -159,7 +159,7 @@ def _path(folder: Path, example: Example, seed: int, samples: int, rendering: Re
 
 
 @lru_cache(maxsize=1_000_000)
-def _content(path: Path) -> str:
+def content(path: Path) -> str:
     """SHA-256 of a clip's file; "" where it is not there: opening it will say so."""
     return hashlib.sha256(path.read_bytes()).hexdigest() if path.is_file() else ""
 
