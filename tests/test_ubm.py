@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -23,11 +24,12 @@ from spoofproof.errors import BadAudio, BadPlan, BadScores, MissingPart, Spoofpr
 from spoofproof.metrics.rank import eer
 from spoofproof.shipped import sha256
 from spoofproof.train import run
-from spoofproof.train.feature_study import ALL, HAND, features_study, markdown
+from spoofproof.train.data import Example
+from spoofproof.train.feature_study import ALL, HAND, crossed, features_study, markdown
 from spoofproof.train.fusion import fit
 from spoofproof.train.map_adaptation import adapted_means
 from spoofproof.train.recipe import Recipe
-from spoofproof.types import Clip
+from spoofproof.types import Clip, Label, Trial
 
 RECIPES = Path(__file__).parents[1] / "recipes"
 
@@ -78,6 +80,15 @@ def test_adapted_means_are_between_by_the_published_rule(relevance: float) -> No
     alpha = n / (n + relevance)
     expected = alpha * (share.T @ x / n) + (1 - alpha) * m.mean
     assert np.allclose(adapted_means(m, x, relevance), expected, atol=1e-3)
+
+
+def test_further_rounds_ask_the_moved_means_and_start_from_the_background() -> None:
+    m, x = mixture(), frames()
+    once = adapted_means(m, x, 16.0)
+    share = answers(Mixture(m.weight, once, m.variance), x)
+    expected = (share.T @ x + 16 * m.mean) / (share.sum(axis=0)[:, None] + 16)
+    assert np.allclose(adapted_means(m, x, 16.0, rounds=2), expected, atol=1e-3)
+    assert np.abs(expected - once).max() > 0.01
 
 
 def test_a_component_without_frames_stays() -> None:
@@ -410,15 +421,35 @@ def test_the_study_of_features_ranks_them_and_crosses_sources(corpus: Path, tmp_
     scores = np.array([[float(r[k]) for k in kinds] for r in clean])
     real = np.array([r["label"] == "bonafide" for r in clean])
     pages = np.array([int(r["id"].split("dev")[1].split(".")[0]) // 2 % 3 for r in clean])
-    crossed = np.zeros(16)
+    fused = np.zeros(16)
     for page in range(3):
         w, b = fit(scores[pages != page], real[pages != page])
-        crossed[pages == page] = scores[pages == page] @ w + b
-    assert rows[4].eer.value == pytest.approx(error(crossed, real))
+        fused[pages == page] = scores[pages == page] @ w + b
+    assert rows[4].eer.value == pytest.approx(error(fused, real))
     assert "mfcc |" in markdown(rows)
     before = (out / "mfcc.npz").stat().st_mtime_ns
     assert features_study(tmp_path / "recipe.toml", corpus, out, kinds=kinds) == rows
     assert (out / "mfcc.npz").stat().st_mtime_ns == before
+
+
+def test_a_fusion_is_judged_by_weights_that_its_source_had_no_part_in() -> None:
+    scores, real = dev_like(5)
+    pages = np.arange(600) % 3
+
+    def example(i: int) -> Example:
+        label: Label = "bonafide" if real[i] else "spoof"
+        return Example(Trial(str(i), Path("x"), label, source=f"page{pages[i]}"))
+
+    examples = [example(i) for i in range(600)]
+    stacked = np.stack([scores, 0.5 * scores])
+    got = crossed(stacked, examples)
+    for page in range(3):
+        w, b = fit(scores[pages != page], real[pages != page])
+        assert np.allclose(got[0, pages == page], scores[pages == page] @ w + b)
+        assert np.allclose(got[1, pages == page], 0.5 * scores[pages == page] @ w + b)
+    alone = [replace(e, trial=replace(e.trial, source="page")) for e in examples]
+    w, b = fit(scores[1::2], real[1::2])
+    assert np.allclose(crossed(stacked, alone)[0, ::2], scores[::2] @ w + b)
 
 
 @pytest.mark.parametrize("path", sorted(RECIPES.glob("gmm-ubm*.toml")), ids=lambda p: p.stem)

@@ -100,7 +100,7 @@ class Ubm:
             ) from None
 
 
-@detector(rate=RATE, name="gmm-ubm", seconds=WINDOW_SAMPLES / RATE, card=card("gmm-ubm"))
+@detector(rate=RATE, name="gmm-ubm", seconds=WINDOW_SAMPLES / RATE, card=card("gmm-ubm"), cost=10)
 def gmm_ubm(path: str = "") -> Detector:
     """GMM-UBM: a background mixture adapted to bona fide and to spoofed speech, over one of ten features (MFCC, CQCC, …).
 

@@ -43,7 +43,7 @@ def _card(variant: str) -> Callable[[], Mapping[str, object]]:
     )
 
 
-@detector(rate=RATE, name="spectttra-alpha", card=_card("alpha"))
+@detector(rate=RATE, name="spectttra-alpha", card=_card("alpha"), cost=200)
 def spectttra_alpha(path: str = "") -> Detector:
     """SpecTTTra α: slices of 3 columns and 1 band, the most tokens and the best of the three in its paper.
 
@@ -54,7 +54,7 @@ def spectttra_alpha(path: str = "") -> Detector:
     return _detector("alpha", path)
 
 
-@detector(rate=RATE, name="spectttra-beta", card=_card("beta"))
+@detector(rate=RATE, name="spectttra-beta", card=_card("beta"), cost=100)
 def spectttra_beta(path: str = "") -> Detector:
     """SpecTTTra β: slices of 5 columns and 3 bands; half the tokens of α.
 
@@ -63,7 +63,7 @@ def spectttra_beta(path: str = "") -> Detector:
     return _detector("beta", path)
 
 
-@detector(rate=RATE, name="spectttra-gamma", card=_card("gamma"))
+@detector(rate=RATE, name="spectttra-gamma", card=_card("gamma"), cost=80)
 def spectttra_gamma(path: str = "") -> Detector:
     """SpecTTTra γ: slices of 7 columns and 5 bands; the fewest tokens and the fastest.
 

@@ -67,8 +67,7 @@ class MelImage(nn.Module):  # type: ignore[misc]
             self.register_buffer(name, value, persistent=False)
 
     def forward(self, wave: Tensor) -> Tensor:
-        wave = wave[:, : self.samples]
-        wave = nn.functional.pad(wave, (0, self.samples - wave.shape[1]))
+        wave = nn.functional.pad(wave, (0, self.samples - wave.shape[1]))  # less than nothing cuts
         deviation = (wave - wave.mean(dim=1, keepdim=True)).square().mean(dim=1, keepdim=True).sqrt()
         power = self.power(wave / deviation.clamp(min=1e-6))
         mel = torch.matmul(self.bank, power.transpose(1, 2)).clamp(min=1e-10)
