@@ -90,7 +90,7 @@ def test_the_picture_is_an_explicit_log_mel_spectrogram() -> None:
     )[0, 0]
     got = mel_image.MelImage(128, 80_000)(torch.from_numpy(wave[None]).float())[0]
     assert level.shape[1] == 157
-    assert torch.abs(got - expected).max() < 1e-3
+    assert torch.abs(got - expected).max() < 3e-5
 
 
 def test_level_does_not_matter_and_silence_is_finite() -> None:
@@ -114,8 +114,9 @@ def test_a_shorter_clip_is_followed_by_zeros_and_a_longer_one_cut() -> None:
 
 def test_a_score_does_not_depend_on_its_batch_mates() -> None:
     network = spectttra("alpha", 2.0, **SMALL).eval()
-    waves = torch.stack([scale * torch.randn(32_000) for scale in (0.01, 1.0, 50.0)])
-    waves[2, ::7] = 0
+    half_silent = torch.cat([torch.randn(16_000), torch.zeros(16_000)])
+    peaked = torch.sin(torch.arange(32_000) * 0.8)
+    waves = torch.stack([0.01 * half_silent, torch.randn(32_000), 50 * peaked])
     alone = torch.cat([network(w[None]) for w in waves])
     assert torch.allclose(network(waves), alone, atol=1e-5)
 
@@ -129,6 +130,20 @@ def test_tokens_of_time_hear_their_own_columns_alone() -> None:
     assert changed.nonzero().ravel().tolist() == [10]
     bands = (network.bands(picture.transpose(1, 2)) - network.bands(other.transpose(1, 2))).abs().amax(dim=2)
     assert (bands > 0).all()
+
+
+def test_tokens_are_slices_of_time_then_of_frequency_and_know_their_place() -> None:
+    network = spectttra("beta", 5.0, **SMALL).eval()
+    wave = torch.randn(1, 80_000)
+    wave[:, 40_000:] = 0
+    tokens = network.tokens(wave)[0]
+    still = torch.cat(
+        [network.times.cut(network.picture(wave)), network.bands.cut(network.picture(wave).mT)], 2
+    )
+    assert tokens.shape == still[0].T.shape
+    late = still[0].T[15:25]  # slices of silence: alike but for their place
+    assert torch.allclose(late, late[:1].expand_as(late), atol=1e-3)
+    assert (tokens[15:24] - tokens[16:25]).abs().amax(dim=1).min() > 0.1
 
 
 @pytest.mark.parametrize(("variant", "seconds"), [("alpha", 5.0), ("gamma", 5.0), ("beta", 20.0)])

@@ -334,6 +334,8 @@ coefficients = 12
 components = 4
 iterations = 3
 frames = 2000
+[select]
+conditions = ["low_pass@0.1"]
 """
 
 
@@ -350,7 +352,9 @@ def test_a_gmm_ubm_and_a_fusion_are_trained_from_their_recipes(corpus: Path, tmp
     assert made.read_bytes() == again.read_bytes()
     card = json.loads(made.with_suffix(".json").read_text())
     assert card["weights"] == sha256(made)
-    assert card["figures"]["dev"]["auroc"] == 1.0
+    assert card["figures"]["dev"]["clean"]["made"] == {"auroc": 1.0, "eer": 0.0}
+    assert card["figures"]["dev"]["trials"] == {"bonafide": 8, "spoof": 8}
+    assert set(card["figures"]["dev"]) == {"trials", "cllr", "clean", "low_pass@0.1"}
     assert card["model"]["feature"] == "mfcc"
     assert card["contamination"] == ["page0", "page1", "page2"]
     clips = [open_audio(corpus / f"dev{i}.wav") for i in range(16)]
@@ -400,7 +404,7 @@ def test_a_fusion_of_one_member_is_refused(corpus: Path, tmp_path: Path) -> None
 
 
 def test_the_study_of_features_ranks_them_and_crosses_sources(corpus: Path, tmp_path: Path) -> None:
-    text = RECIPE + '[select]\nconditions = ["gaussian_noise@20"]\n'
+    text = RECIPE.replace("low_pass@0.1", "gaussian_noise@20")
     kinds = ("mfcc", "scfc", "ssfc")
     out = tmp_path / "runs" / "study"
     rows = features_study(write(tmp_path, text), corpus, out, kinds=kinds)

@@ -87,7 +87,7 @@ def features_study(
             stacked = np.stack([table[k] for k in members], axis=2)
             chosen = [r for r in rows if r.feature in members]
             totals = sum(r.milliseconds for r in chosen), sum(r.bytes for r in chosen)
-            rows.append(_row(name, len(members), _crossed(stacked, judged), judged, *totals))
+            rows.append(_row(name, len(members), crossed(stacked, judged), judged, *totals))
     _fuse(out, kinds, table, judged)
     with whole_file(out / "rows.json") as file:
         file.write(json.dumps([asdict(r) for r in rows], indent=1).encode() + b"\n")
@@ -153,7 +153,7 @@ def _row(name: str, size: int, scores: Scores, judged: Sequence[Example], spent:
     )
 
 
-def _crossed(stacked: Scores, judged: Sequence[Example]) -> Scores:
+def crossed(stacked: Scores, judged: Sequence[Example]) -> Scores:
     """Fused scores (conditions, N) of members' (conditions, N, M), each source by the weights of the others."""
     real = bonafide(judged)
     groups = np.array([e.trial.source for e in judged])

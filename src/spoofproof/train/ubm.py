@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -20,7 +20,7 @@ from ..errors import BadPlan, MissingPart, SpoofproofError
 from ..metrics.llr import cllr
 from ..metrics.rank import auroc, eer
 from ..streams import stream
-from ..types import Clip, Scores
+from ..types import CLEAN, Clip, Scores
 from . import waves
 from .data import Example, Parts, chances
 from .em import fit
@@ -52,11 +52,12 @@ def train(recipe: Recipe, parts: Parts, course: Course) -> Made:
         )
     ]
     model = fitted(recipe, parts.train, heard[0], course.log, course.progress)
-    raw = ratios(model, heard[1])
-    model = calibrated(model, raw, parts.dev, recipe)
-    figures: dict[str, Any] = {"dev": judged(model, raw, parts.dev, recipe)}
+    conditions = (CLEAN, *recipe.select.conditions)
+    raw = [ratios(model, heard[1], copy) for copy in range(len(conditions))]
+    model = calibrated(model, raw[0], parts.dev, recipe)
+    figures = {"dev": judged(model, dict(zip(conditions, raw, strict=True)), parts.dev, recipe)}
     if parts.left:
-        figures["left"] = judged(model, ratios(model, heard[2]), parts.left, recipe)
+        figures["left"] = judged(model, {CLEAN: ratios(model, heard[2])}, parts.left, recipe)
     path = course.folder / f"{recipe.detector}.npz"
     model.save(path)
     facts = {
@@ -122,13 +123,21 @@ def ratios(model: Ubm, heard: Waves, copy: int = 0) -> Scores:
     return np.array([model.ratio(model.front(clip, model.encoder)) for clip in clips])
 
 
-def judged(model: Ubm, raw: Scores, examples: Sequence[Example], recipe: Recipe) -> dict[str, Any]:
-    """Trials, AUROC and EER of the ratios, and Cllr of the log odds, against the kind of spoof that it was trained on."""
-    real, fake = _classes(raw, examples, recipe)
-    found: dict[str, Any] = {"trials": {"bonafide": real.size, "spoof": fake.size}}
-    if real.size and fake.size:
-        odds = [model.slope * x + model.offset for x in (real, fake)]
-        found |= ranks(real, fake) | {"cllr": round(cllr(bonafide=odds[0], spoof=odds[1]), 4)}
+def judged(
+    model: Ubm, raw: Mapping[str, Scores], examples: Sequence[Example], recipe: Recipe
+) -> dict[str, Any]:
+    """Trials, Cllr of the clean log odds, and AUROC and EER of the ratios under each condition, against the kind of
+    spoof that it was trained on: as the card of a network has them."""
+    against, found = recipe.ubm.against, dict[str, Any]()
+    for condition, scores in raw.items():
+        real, fake = _classes(scores, examples, recipe)
+        if not real.size or not fake.size:
+            continue
+        if condition == CLEAN:
+            odds = [model.slope * x + model.offset for x in (real, fake)]
+            found["trials"] = {"bonafide": real.size, "spoof": fake.size}
+            found["cllr"] = round(cllr(bonafide=odds[0], spoof=odds[1]), 4)
+        found[condition] = {against: ranks(real, fake)}
     return found
 
 
