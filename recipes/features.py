@@ -1,7 +1,7 @@
 """Which hand-made feature tells most? python recipes/features.py OUT [--data ROOT] [--recipe gmm-ubm-features.toml]
 
-Trains a GMM-UBM over each of ten features and their fusion, and prints the table of docs/results.md. About 20 minutes
-on one core; stop it whenever you like, the same command goes on.
+Trains a GMM-UBM over each of ten features and their fusion, and prints the table of docs/results.md. A few minutes
+on one free core; stop it whenever you like, the same command goes on.
 """
 
 from __future__ import annotations

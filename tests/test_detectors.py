@@ -26,12 +26,13 @@ from spoofproof.errors import BadAudio, BadPlan, MissingPart, SpoofproofError
 from spoofproof.shipped import FOLDER, sha256
 from spoofproof.types import Clip, Detector, DetectorSpec
 
-BUILT_IN = ("random", "spectral-tilt", "lfcc-gmm", "lfcc-lcnn", "spec-resnet", "texture", "fusion")
+BUILT_IN = ("random", "spectral-tilt", "lfcc-gmm", "lfcc-lcnn", "spec-resnet", "texture", "fusion", "gmm-ubm")
 TRAINED = (
     ("lfcc-gmm", ".npz", 1_000_000),
     ("lfcc-lcnn", ".onnx", 2_500_000),
     ("spec-resnet", ".onnx", 6_000_000),
     ("texture", ".npz", 100_000),
+    ("gmm-ubm", ".npz", 60_000),
 )
 
 

@@ -137,6 +137,7 @@ def test_tokens_are_slices_of_time_then_of_frequency_and_know_their_place() -> N
     wave = torch.randn(1, 80_000)
     wave[:, 40_000:] = 0
     tokens = network.tokens(wave)[0]
+    assert torch.equal(tokens[:25], network.times(network.picture(wave))[0])
     still = torch.cat(
         [network.times.cut(network.picture(wave)), network.bands.cut(network.picture(wave).mT)], 2
     )
