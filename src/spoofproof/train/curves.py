@@ -6,12 +6,12 @@ import math
 from collections.abc import Mapping, Sequence
 from html import escape
 
-WIDTH, HEIGHT, LEFT, TOP, GAP = 640, 180, 64, 34, 46
+WIDTH, LEGEND, HEIGHT, LEFT, TOP, GAP = 860, 240, 190, 64, 34, 46
 _COLOURS = ("#3b6ea8", "#c2571a", "#3f8f4f", "#8a5aa8", "#a8893b", "#4f8f8f")
 
 
 def svg(panels: Mapping[str, Mapping[str, Sequence[tuple[float, float]]]], title: str) -> str:
-    """One panel a title, one line a name. panels: title -> name -> points (epoch, value), values that are not finite
+    """One panel a title, one line a name (eleven at most have a place in the legend). panels: title -> name -> points (epoch, value), values that are not finite
     are left out. Text and axes follow the reader's colour scheme."""
     ends = [x for lines in panels.values() for points in lines.values() for x, _ in points]
     last = max(ends, default=1.0) or 1.0
@@ -34,7 +34,8 @@ def _panel(
     low, high = (min(values), max(values)) if values else (0.0, 1.0)
     if high - low < 1e-9:
         low, high = low - 0.5, high + 0.5
-    inner = WIDTH - LEFT - 16
+    right = WIDTH - LEGEND
+    inner = right - LEFT
 
     def place(x: float, y: float) -> str:
         return f"{LEFT + inner * x / last:.1f},{top + 20 + HEIGHT * 0.85 * (high - y) / (high - low):.1f}"
@@ -42,10 +43,10 @@ def _panel(
     foot = top + 20 + HEIGHT * 0.85
     out = [
         f'<text x="{LEFT}" y="{top + 12}">{escape(name)}</text>',
-        f'<line class="a" x1="{LEFT}" y1="{foot}" x2="{WIDTH - 16}" y2="{foot}"/>',
+        f'<line class="a" x1="{LEFT}" y1="{foot}" x2="{right}" y2="{foot}"/>',
         f'<text x="{LEFT - 6}" y="{top + 24}" text-anchor="end">{high:.3g}</text>',
         f'<text x="{LEFT - 6}" y="{foot}" text-anchor="end">{low:.3g}</text>',
-        f'<text x="{WIDTH - 16}" y="{foot + 16}" text-anchor="end">epoch {last:g}</text>',
+        f'<text x="{right}" y="{foot + 16}" text-anchor="end">epoch {last:g}</text>',
     ]
     for index, (line, points) in enumerate(lines.items()):
         colour = _COLOURS[index % len(_COLOURS)]
@@ -54,6 +55,6 @@ def _panel(
             f'<polyline class="l" stroke="{colour}" points="{path}"><title>{escape(line)}</title></polyline>'
         )
         out.append(
-            f'<text x="{LEFT + 150 + 110 * index}" y="{top + 12}" style="fill:{colour}">{escape(line)}</text>'
+            f'<text x="{right + 14}" y="{top + 24 + 16 * index}" style="fill:{colour}">{escape(line)}</text>'
         )
     return out

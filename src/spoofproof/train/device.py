@@ -1,9 +1,10 @@
-"""Where a network learns and in which precision; torch set up so that a CPU gives the same bytes every time."""
+"""Where a network learns and in which precision, with torch set up so that a CPU gives the same bytes every time."""
 
 from __future__ import annotations
 
 import ctypes
-from contextlib import AbstractContextManager, nullcontext, suppress
+from collections.abc import Iterator
+from contextlib import AbstractContextManager, contextmanager, nullcontext, suppress
 from typing import Any
 
 import torch
@@ -40,11 +41,23 @@ def device_of(run: Run) -> torch.device:
     return device
 
 
-def settle(run: Run, device: torch.device) -> None:
-    """Threads and determinism, for this process. On a GPU an operation without a deterministic form may still run."""
+@contextmanager
+def settled(run: Run, device: torch.device) -> Iterator[None]:
+    """Threads and determinism while a network learns; torch's settings, and its generator, are put back afterwards.
+
+    On a GPU an operation without a deterministic form may still run.
+    """
+    threads, strict = torch.get_num_threads(), torch.are_deterministic_algorithms_enabled()
+    chance = torch.get_rng_state()
     torch.set_num_threads(run.threads)
     torch.use_deterministic_algorithms(True, warn_only=device.type != "cpu")
     keep_memory()
+    try:
+        yield
+    finally:
+        torch.set_num_threads(threads)
+        torch.use_deterministic_algorithms(strict)
+        torch.set_rng_state(chance)
 
 
 def keep_memory() -> None:

@@ -5,14 +5,14 @@ from __future__ import annotations
 import numpy as np
 import scipy.fft
 
-from ..detectors.prepare import RATE
-from ..types import Rng, Samples
+from ..detectors.prepare import RATE, level
+from ..types import Clip, Rng, Samples
 from .rawboost import add_noise, boost
 from .recipe import Live
 
 
 def enliven(x: Samples, live: Live, rng: Rng) -> Samples:
-    """RawBoost, low-pass, white noise, gain: each by its own chance. x: shape (T,), at 16 kHz; a new array."""
+    """RawBoost, low-pass, white noise, by chance; level, gain. x: shape (T,), at 16 kHz; a new array."""
     chance = rng.random(3)
     if chance[0] < live.rawboost:
         x = boost(x, live.kinds, rng)
@@ -22,6 +22,8 @@ def enliven(x: Samples, live: Live, rng: Rng) -> Samples:
         x = add_noise(x, rng.standard_normal(x.size), rng.uniform(live.snr[0], live.snr[1])).astype(
             np.float32
         )
+    if live.level:
+        x = level(Clip(x, RATE)).samples
     return (x * 10 ** (live.gain * rng.uniform(-1, 1) / 20)).astype(np.float32)
 
 

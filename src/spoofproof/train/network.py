@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import math
 import time
 from collections import Counter
@@ -23,7 +24,7 @@ from ..types import CLEAN, LABELS, Scores, Trial
 from . import waves
 from .batches import Deck
 from .data import Example, Parts
-from .device import device_of, settle
+from .device import device_of, settled
 from .export import export
 from .judge import Judged, judge, separation
 from .loop import learn
@@ -53,9 +54,13 @@ def train_network(recipe: Recipe, parts: Parts, course: Course) -> Made:
     again with more.
     """
     device = device_of(recipe.run)
-    settle(recipe.run, device)
+    with settled(recipe.run, device):
+        return _train(recipe, parts, course, device)
+
+
+def _train(recipe: Recipe, parts: Parts, course: Course, device: torch.device) -> Made:
     network = checked(recipe)
-    initial = _initial(recipe, course, network)
+    initial, met = _initial(recipe, course, network)
     store = Path(recipe.run.cache).expanduser() if recipe.run.cache else course.folder.parent / "waves"
     rendered = [
         waves.rendered(examples, recipe, wanted, store, course.progress, f"renderings of {name}")
@@ -103,7 +108,7 @@ def train_network(recipe: Recipe, parts: Parts, course: Course) -> Made:
         **initial,
         **_course(state, recipe, device, course),
     }
-    return Made(path, figures, facts, LIMITS, pretrained_on(network))
+    return Made(path, figures, facts, LIMITS, (*met, *pretrained_on(network)))
 
 
 def written(
@@ -178,15 +183,25 @@ def _classes(scores: Scores, examples: tuple[Example, ...], recipe: Recipe) -> t
     return scores[kinds == "bonafide"], scores[np.isin(kinds, recipe.select.kinds)]
 
 
-def _initial(recipe: Recipe, course: Course, network: torch.nn.Module) -> dict[str, Any]:
-    """Load the weights that a recipe starts from: a path as it is, or below the data's root."""
+def _initial(
+    recipe: Recipe, course: Course, network: torch.nn.Module
+) -> tuple[dict[str, Any], tuple[str, ...]]:
+    """Load the weights that a recipe starts from: a path as it is, or below the data's root.
+
+    Returns facts for the card, and the sources that those weights have heard: from the card beside them, where there
+    is one. Where there is none, nobody knows, and the card says so.
+    """
     if not recipe.initial:
-        return {}
+        return {}, ()
     path = Path(recipe.initial).expanduser()
     if not path.is_file() and course.root is not None:
         path = course.root / recipe.initial
     load_weights(path, network)
-    return {"initial": {"file": path.name, "sha256": sha256(path)}}
+    beside = path.with_suffix(".json")
+    met = (f"unknown: whatever {path.name} was trained on",)
+    if beside.is_file():
+        met = tuple(json.loads(beside.read_text(encoding="utf-8")).get("contamination", met))
+    return {"initial": {"file": path.name, "sha256": sha256(path)}}, met
 
 
 def _course(state: State, recipe: Recipe, device: torch.device, course: Course) -> dict[str, Any]:

@@ -85,8 +85,9 @@ class Live:
     clean: that the crop is of the clip as it is, and not of one of its other renderings. rawboost: that one of
     ``kinds`` of RawBoost is added ("convolutive", "impulsive", "stationary"; see train.rawboost). bandwidth: that
     everything above a cut-off drawn from ``lowest`` Hz to 8 kHz is removed, so that what a file went through before
-    it was collected says nothing. noise: that white noise is added, at ``snr`` dB (least and most). gain: largest
-    change of level in dB, either way. mixup: the parameter of Zhang et al. 2018, 0 for none.
+    it was collected says nothing. noise: that white noise is added, at ``snr`` dB (least and most). level: each crop is
+    brought to the level, and to the mean of zero, that a whole window has. gain: largest change of level in dB after
+    that, either way. mixup: the parameter of Zhang et al. 2018, 0 for none.
     """
 
     clean: float = 0.25
@@ -96,6 +97,7 @@ class Live:
     lowest: float = 3400.0
     noise: float = 0.0
     snr: tuple[float, ...] = (10.0, 40.0)
+    level: bool = False
     gain: float = 0.0
     mixup: float = 0.0
 
