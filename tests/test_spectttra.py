@@ -278,7 +278,7 @@ def test_an_exported_network_is_a_detector_and_scores_what_torch_scores(tmp_path
         registry.detectors["spectttra-alpha"].make(str(path))
     path.write_bytes(path.read_bytes()[:9000])
     with pytest.raises(
-        SpoofproofError, match=r"no SpecTTTra.*spoofproof train recipes/spectttra-gamma\.toml"
+        SpoofproofError, match=r"holds no spectttra-gamma.*spoofproof train recipes/spectttra-gamma\.toml"
     ):
         registry.detectors["spectttra-gamma"].make(str(path))
 

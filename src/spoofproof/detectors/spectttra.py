@@ -2,21 +2,19 @@
 
 from __future__ import annotations
 
-import json
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
-from .. import runtime
 from ..errors import MissingPart, SpoofproofError
 from ..registry import detector
 from ..shipped import card, weights
-from ..types import Clip, Detector, Samples
-from .prepare import RATE, prepare
+from ..types import Detector, Samples
+from .network import Odds, detector_of
+from .network import read as read_network
+from .prepare import RATE
 
-Network = Callable[[Samples], float]
 _MILLIONS = {"alpha": (17, 19), "beta": (17, 21), "gamma": (17, 24)}  # at 5 s and at 120 s
 
 
@@ -74,39 +72,20 @@ def spectttra_gamma(path: str = "") -> Detector:
 
 def _detector(variant: str, path: str) -> Detector:
     name = f"spectttra-{variant}"
-    samples, network = _load(name, variant, path)
-
-    def score(clips: Sequence[Clip]) -> list[float]:
-        return [
-            network(prepare(clip, samples).samples) for clip in clips
-        ]  # one by one, as it may be minutes long
-
-    return score
+    return detector_of(*_load(name, variant, path))
 
 
-def _load(name: str, variant: str, path: str) -> tuple[int, Network]:
+def _load(name: str, variant: str, path: str) -> tuple[int, Odds]:
     """(samples of the window, samples -> log odds of bona fide). Raises MissingPart, SpoofproofError."""
-    mend = f"Make one with: spoofproof train recipes/{name}.toml"
     file = Path(path).expanduser()
     if path and file.suffix in (".pth", ".bin"):
         if not file.is_file():
             raise MissingPart(f"{name}@{path}: no such file. Give the path of an .onnx, .pth or .bin file")
         return _published(name, variant, file)
-    model = runtime.network(weights(name, ".onnx", path), what="SpecTTTra", mend=mend)
-    try:
-        facts: dict[str, Any] = json.loads(model.facts["spoofproof.network"])
-        found, samples = str(facts["name"]), int(facts["window"])
-        (inside,), (answer,) = model.inputs, model.outputs
-    except (KeyError, ValueError, TypeError) as error:
-        raise SpoofproofError(
-            f"{path} holds no SpecTTTra ({type(error).__name__}: {error}). {mend}"
-        ) from None
-    if found != name:
-        raise SpoofproofError(f"{path} holds a {found}, not a {name}. Load it as {found}@{path}")
-    return samples, lambda wave: float(model(**{inside: wave[None]})[answer].reshape(-1)[0])
+    return read_network(name, weights(name, ".onnx", path))
 
 
-def _published(name: str, variant: str, file: Path) -> tuple[int, Network]:
+def _published(name: str, variant: str, file: Path) -> tuple[int, Odds]:
     """A checkpoint in SONICS' layout, run by torch: the negative of its logit of "fake"."""
     try:
         import torch

@@ -23,10 +23,10 @@ from ..stats import estimate
 from ..types import CLEAN, Estimate, Scores
 from . import waves
 from .data import Example, Parts, bonafide, read
+from .folder import Journal, claim
 from .fusion import fit
 from .mixtures import UBM
 from .recipe import Recipe
-from .run import Journal, claim
 from .ubm import calibrated, fitted, ratios
 from .waves import Waves
 
@@ -62,7 +62,7 @@ def features_study(
     of the same recipe is used again. Raises what ``train.run`` raises.
     """
     settings = Recipe.load(recipe)
-    claim(out, settings)
+    claim(out, settings.text, settings.like)
     parts, log = read(settings, data), Journal(out / "log.jsonl")
     store = Path(settings.run.cache).expanduser() if settings.run.cache else out.parent / "waves"
     train = waves.rendered(

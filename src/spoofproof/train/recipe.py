@@ -22,7 +22,7 @@ what a detector is measured on cannot be trained or selected on.
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any
 
@@ -233,6 +233,11 @@ class Recipe:
         if recipe.detector not in TABLES:
             _check_network(recipe, name)
         return recipe
+
+    def like(self, text: str) -> bool:
+        """Whether ``text`` is this recipe in all that reaches a result: its wording and [run] may differ."""
+        other = Recipe.parse(text, name="recipe.toml")
+        return replace(other, text="", run=Run()) == replace(self, text="", run=Run())
 
     @property
     def architecture(self) -> str:

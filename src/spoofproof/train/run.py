@@ -6,17 +6,18 @@ import importlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
 from ..audio import whole_file
-from ..errors import MissingPart, RunConflict
+from ..errors import MissingPart
 from ..shipped import beside
 from .card import card_of
 from .data import Parts, read
+from .folder import Journal, claim
 from .mixtures import FUSION, GMM, TEXTURE, UBM
-from .recipe import Recipe, Run
+from .recipe import Recipe
 
 Log = Callable[..., None]
 _TRAINERS = {
@@ -69,7 +70,7 @@ def run(
     settings = Recipe.load(recipe)
     train = trainer(settings)
     folder = out or Path("runs") / "train" / Path(recipe).stem
-    claim(folder, settings)
+    claim(folder, settings.text, settings.like)
     log = Journal(folder / "log.jsonl")
     parts = read(settings, data)
     sizes = {k: len(getattr(parts, k)) for k in ("train", "dev", "left")}
@@ -99,35 +100,3 @@ def trainer(recipe: Recipe) -> Callable[[Recipe, Parts, Course], Made]:
 
     checked(recipe)
     return train_network
-
-
-def claim(folder: Path, recipe: Recipe) -> None:
-    """Take ``folder`` for this recipe. Raises RunConflict when it holds the run of another one; [run] may differ."""
-    kept = folder / "recipe.toml"
-    if kept.exists():
-        text = kept.read_text(encoding="utf-8")
-        if text != recipe.text and _essence(Recipe.parse(text, name=str(kept))) != _essence(recipe):
-            raise RunConflict(
-                f"{folder} holds a run of another recipe (see {kept.name} in it); nothing was changed. "
-                "Choose another --out, or delete that folder"
-            )
-    if not kept.exists() or text != recipe.text:
-        with whole_file(kept) as file:
-            file.write(recipe.text.encode())
-
-
-def _essence(recipe: Recipe) -> Recipe:
-    """A recipe without its wording and without what only says where it runs."""
-    return replace(recipe, text="", run=Run())
-
-
-class Journal:
-    """A log of JSON lines, one an event; whole lines are appended, so that a kill loses at most the last."""
-
-    def __init__(self, path: Path) -> None:
-        self.path = path
-
-    def __call__(self, **event: Any) -> None:
-        line = json.dumps({"time": round(time.time(), 1), **event}, ensure_ascii=False)
-        with self.path.open("a", encoding="utf-8") as file:
-            file.write(line + "\n")
