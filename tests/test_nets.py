@@ -123,22 +123,22 @@ def clips(data: Path) -> list[tuple[dict[str, str], Any]]:
     with (data / "manifest.csv").open(newline="", encoding="utf-8") as file:
         paths = {row["id"]: row["path"] for row in csv.DictReader(file)}
     with (data / "weights" / "aasist" / "reference-scores.tsv").open(newline="", encoding="utf-8") as file:
-        rows = list(csv.DictReader(file, delimiter="\t"))[::15]
+        rows = list(csv.DictReader(file, delimiter="\t"))[::5]
     heard = [window(open_audio(data / paths[row["id"]]), WINDOW_SAMPLES).samples for row in rows]
     return [(row, torch.from_numpy(x.copy())[None]) for row, x in zip(rows, heard, strict=True)]
 
 
 @pytest.mark.data
 @pytest.mark.parametrize(
-    ("file", "name", "column"),
+    ("file", "name", "column", "close"),
     [
-        ("AASIST", "aasist", "aasist"),
-        ("AASIST-L", "aasist-l", "aasist-l"),
-        ("AASIST-ASVspoof5", "aasist", "aasist-asvspoof5"),
+        ("AASIST", "aasist", "aasist", 1e-4),
+        ("AASIST-L", "aasist-l", "aasist-l", 1e-4),
+        ("AASIST-ASVspoof5", "aasist", "aasist-asvspoof5", 4e-4),  # scores from -1 to 13, in float32
     ],
 )
 def test_published_weights_give_the_official_scores(
-    data: Path, clips: list[tuple[dict[str, str], Any]], file: str, name: str, column: str
+    data: Path, clips: list[tuple[dict[str, str], Any]], file: str, name: str, column: str, close: float
 ) -> None:
     from spoofproof.nets.published import read
 
@@ -146,7 +146,7 @@ def test_published_weights_give_the_official_scores(
     assert found == name
     for row, clip in clips:
         with torch.no_grad():
-            assert float(network(clip)[0, 1]) == pytest.approx(float(row[column]), abs=1e-4), row["id"]
+            assert float(network(clip)[0, 1]) == pytest.approx(float(row[column]), abs=close), row["id"]
 
 
 @pytest.mark.data

@@ -403,7 +403,8 @@ def test_intervals_over_seeds_and_trials_cover_the_truth() -> None:
 
 def test_recipe_variants_differ_in_the_augmentation_alone(tmp_path: Path) -> None:
     base = (Path(augment.__file__).parent / "augment.toml").read_text()
-    base += "[live]\nrawboost = 0.3\nbandwidth = 0.5\nnoise = 0.2\n"
+    base = base.replace("[live]\n", "[live]\nrawboost = 0.3\nbandwidth = 0.5\nnoise = 0.2\n")
+    assert "rawboost = 0.3" in base
     seen, held = ["mp3@16", "low_pass@0.3"], ["opus@16", "reverb@0.3+echo@0.3"]
     made = {
         arm: Recipe.parse(
