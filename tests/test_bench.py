@@ -118,7 +118,7 @@ def test_any_batch_size_gives_the_same_bytes(
     batch: int, whole: tuple[Plan, Path], trials: list[Trial], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     the_plan, run = whole
-    monkeypatch.setattr(cell, "_BATCH", batch)
+    monkeypatch.setattr(cell, "BATCH", batch)
     bench.run(the_plan, trials, tmp_path / "run")
     assert everything(tmp_path / "run") == everything(run)
 

@@ -9,7 +9,7 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
@@ -23,11 +23,11 @@ from .corrupt import Heard, hear, steps
 from .corruptions.measure import distortion
 from .errors import BadPlan, BadScores, MissingPart, RunConflict, SpoofproofError, UnknownName
 from .scores import OK, Cell, cell_path, condition_path, file_name, write_cell, write_json
-from .types import CLEAN, Clip, Detector, DetectorSpec, Ref, Trial
+from .types import CLEAN, LABELS, Clip, Detector, DetectorSpec, Ref, Trial
 
 Tick = Callable[[int], None]
 
-_BATCH = 16
+BATCH = 16  # trials heard at a time: as many windows are in memory
 _LISTEN_SECONDS = 3.0
 
 
@@ -59,21 +59,49 @@ class Job:
         return detector not in self.heavy or trial.id in self.sample
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """What came of some of a job's trials, in their order: small enough to be sent by another machine.
+
+    rows: what each detector says of the trials that it hears. digests: by trial id, SHA-256 of the window that was heard,
+    of the trials that the condition's facts are of. measured: (effective level or NaN, distortion in dB) of the first
+    of them. kept: (trial id, label, clip) of the first of each class, to listen to.
+    """
+
+    rows: Mapping[str, Cell]
+    digests: Mapping[str, bytes]
+    measured: tuple[tuple[float, float], ...]
+    kept: tuple[tuple[str, str, Clip], ...]
+
+
 def fill(job: Job, tick: Tick = lambda n: None) -> None:
     """Score every trial of the job and write its cells, and what the condition did where that is not known yet.
 
+    Raises what ``score`` raises, and RunConflict where the disk is full.
+    """
+    put(job, [score(job, tick, facts=wants_facts(job))])
+
+
+def wants_facts(job: Job) -> bool:
+    """Whether what the condition did is still to be written down."""
+    return not condition_path(job.run, job.condition).exists()
+
+
+def score(job: Job, tick: Tick = lambda n: None, *, facts: bool = True) -> Part:
+    """Let every detector of the job score its trials; nothing is written. facts: note what the condition did as well.
+
     A trial that cannot be read, corrupted or scored becomes an ``error`` row with its cause. tick(n) is called with
     the number of trials just done. Raises SpoofproofError where going on would be wrong for every trial: a detector
-    that breaks its contract or cannot be loaded, a codec that is missing, a full disk.
+    that breaks its contract or cannot be loaded, a codec that is missing.
     """
     ears = [(text, *load_detector(text)) for text in job.detectors]
     table: dict[str, list[tuple[float, str]]] = {text: [] for text in job.detectors}
-    facts = _Facts(job)
-    for start in range(0, len(job.trials), _BATCH):
-        batch = job.trials[start : start + _BATCH]
+    notes = _Notes(job, facts)
+    for start in range(0, len(job.trials), BATCH):
+        batch = job.trials[start : start + BATCH]
         heard = [_hear(job, trial) for trial in batch]
         for trial, one in zip(batch, heard, strict=True):
-            facts.note(trial, one)
+            notes.take(trial, one)
         for text, spec, detector in ears:
             mine = [one for trial, one in zip(batch, heard, strict=True) if job.hears(text, trial)]
             scored = iter(
@@ -81,13 +109,27 @@ def fill(job: Job, tick: Tick = lambda n: None) -> None:
             )
             table[text] += [next(scored) if isinstance(one, Heard) else (np.nan, one) for one in mine]
         tick(len(batch))
-    facts.write()
+    cells = {}
     for text, rows in table.items():
         ids = tuple(trial.id for trial in job.trials if job.hears(text, trial))
         scores = np.array([score for score, _ in rows], dtype=np.float64)
-        write_cell(
-            cell_path(job.run, text, job.condition), Cell(ids, scores, tuple(status for _, status in rows))
-        )
+        cells[text] = Cell(ids, scores, tuple(status for _, status in rows))
+    return Part(cells, notes.digests, tuple(notes.measured), tuple(notes.kept))
+
+
+def put(job: Job, parts: Sequence[Part]) -> None:
+    """Write what the parts of a job come to: the condition's facts first, then its cells.
+
+    The same bytes however the job was cut, as long as the parts follow each other in the order of its trials and the
+    first of them measured and kept enough (``scale.shard`` sees to it). Raises RunConflict where the disk is full.
+    """
+    if wants_facts(job):
+        _write_facts(job, parts)
+    for text in job.detectors:
+        cells = [part.rows[text] for part in parts]
+        ids, status = (tuple(x for cell in cells for x in getattr(cell, name)) for name in ("ids", "status"))
+        scores = np.concatenate([np.empty(0), *(cell.scores for cell in cells)])
+        write_cell(cell_path(job.run, text, job.condition), Cell(ids, scores, status))
 
 
 @lru_cache(maxsize=32)
@@ -186,58 +228,57 @@ class _Decoded:
 _decoded = _Decoded()
 
 
-class _Facts:
-    """What the condition really did: effective level, distortion, digest of everything heard, clips to listen to."""
+class _Notes:
+    """What the condition really did: digest of everything heard, effective level, distortion, clips to listen to."""
 
-    def __init__(self, job: Job) -> None:
+    def __init__(self, job: Job, wanted: bool) -> None:
         self.job = job
-        self.path = condition_path(job.run, job.condition)
-        self.known = self.path.exists()
-        self.digest = hashlib.sha256()
-        self.levels: list[float] = []
-        self.distortions: list[float] = []
-        self.tried = 0
-        self.kept = {"bonafide": 0, "spoof": 0}
+        self.wanted = wanted
+        self.digests: dict[str, bytes] = {}
+        self.measured: list[tuple[float, float]] = []
+        self.kept: list[tuple[str, str, Clip]] = []
         chain = steps(job.condition)
         self.only = chain[0] if len(chain) == 1 else None
 
-    def note(self, trial: Trial, heard: Heard | str) -> None:
-        if self.known or trial.part != "eval" or not isinstance(heard, Heard):
+    def take(self, trial: Trial, heard: Heard | str) -> None:
+        if not self.wanted or trial.part != "eval" or not isinstance(heard, Heard):
             return
-        self.digest.update(heard.window.samples.tobytes())
-        if self.tried < self.job.measured:
-            self.tried += 1
-            self._measure(heard)
-        if self.kept[trial.label] < self.job.listen:
-            self.kept[trial.label] += 1
-            self._keep(trial, heard.window)
+        self.digests[trial.id] = hashlib.sha256(heard.window.samples.tobytes()).digest()
+        if len(self.measured) < self.job.measured:
+            self.measured.append((self._level(heard), distortion(heard.clean, heard.corrupted)))
+        if sum(label == trial.label for _, label, _ in self.kept) < self.job.listen:
+            clip = heard.window
+            short = Clip(clip.samples[: int(_LISTEN_SECONDS * clip.rate)].copy(), clip.rate)
+            self.kept.append((trial.id, trial.label, short))
 
-    def _measure(self, heard: Heard) -> None:
-        self.distortions.append(distortion(heard.clean, heard.corrupted))
-        if self.only is not None and self.only[0].measure is not None:
-            spec, level = self.only
-            assert spec.measure is not None
-            self.levels.append(spec.measure(heard.clean, heard.corrupted, level))
+    def _level(self, heard: Heard) -> float:
+        if self.only is None or self.only[0].measure is None:
+            return float("nan")
+        spec, level = self.only
+        assert spec.measure is not None
+        return spec.measure(heard.clean, heard.corrupted, level)
 
-    def _keep(self, trial: Trial, clip: Clip) -> None:
-        short = Clip(clip.samples[: int(_LISTEN_SECONDS * clip.rate)], clip.rate)
-        folder = self.job.run / "samples" / file_name(self.job.condition)
-        save_audio(short, folder / f"{trial.label}-{file_name(trial.id)}.flac")
 
-    def write(self) -> None:
-        if self.known:
-            return
-        write_json(
-            self.path,
-            describe(self.job.condition)
-            | {
-                "status": "ok",
-                "why": "",
-                "digest": self.digest.hexdigest(),
-                "effective": _spread(self.levels),
-                "distortion_db": _mean(self.distortions),
-            },
-        )
+def _write_facts(job: Job, parts: Sequence[Part]) -> None:
+    digest = hashlib.sha256(b"".join(one for part in parts for one in part.digests.values()))
+    measured = [pair for part in parts for pair in part.measured][: job.measured]
+    left = dict.fromkeys(LABELS, job.listen)
+    for name, label, clip in (one for part in parts for one in part.kept):
+        if left[label]:
+            left[label] -= 1
+            folder = job.run / "samples" / file_name(job.condition)
+            save_audio(clip, folder / f"{label}-{file_name(name)}.flac")
+    write_json(
+        condition_path(job.run, job.condition),
+        describe(job.condition)
+        | {
+            "status": "ok",
+            "why": "",
+            "digest": digest.hexdigest(),
+            "effective": _spread([level for level, _ in measured]),
+            "distortion_db": _mean([db for _, db in measured]),
+        },
+    )
 
 
 def describe(condition: str) -> dict[str, Any]:
