@@ -211,7 +211,7 @@ def test_workers_do_not_outlive_their_parent(
         "import os, sys, time\n"
         "from concurrent.futures import ProcessPoolExecutor\n"
         "import multiprocessing\n"
-        "from spoofproof.scale import _start\n"
+        "from spoofproof.scale.local import _start\n"
         "if __name__ == '__main__':\n"
         "    context = multiprocessing.get_context('spawn')\n"
         "    pool = ProcessPoolExecutor(1, mp_context=context, initializer=_start, initargs=(context.Queue(), os.getpid()))\n"

@@ -27,7 +27,7 @@ from .corrupt import missing_for, seconds_needed
 from .corruptions import recordings
 from .errors import BadCorpus, RunConflict
 from .plan import Plan
-from .scale import do
+from .scale import LOCAL, Share, do
 from .scores import (
     ScoreTable,
     cell_path,
@@ -36,6 +36,7 @@ from .scores import (
     file_name,
     read_record,
     write_json,
+    write_json_once,
     write_trials,
 )
 from .shipped import beside, sha256
@@ -79,11 +80,16 @@ def run(
     corpus: Mapping[str, Any] | None = None,
     workers: int = 1,
     progress: Callable[[Progress], None] = lambda p: None,
+    scale: str = LOCAL,
+    share: Share = Share(),  # noqa: B008 (frozen)
+    say: Callable[[str], None] = lambda text: None,
 ) -> ScoreTable:
     """Score every missing cell of ``plan`` over ``trials`` into the folder ``out`` and return the whole run.
 
     corpus: free facts about the corpus for the record (name, audit, sources). workers: local processes. Detectors that
     the plan calls heavy hear its sub-sample (``subsample``): the record names its trials and conditions.
+    scale: "local", "ray" or "ray:ADDRESS" (see ``scale``; workers 0: all that the cluster has room for). share: which of
+    the conditions this process does, where several fill one folder. say(text): what a person may want to know meanwhile.
     The run can be stopped at any moment, even with kill -9: at most the cells in flight are scored again, and the
     result is the same to the byte.
 
@@ -93,13 +99,14 @@ def run(
     out = Path(out)
     check_trials(trials)
     record = _record(plan, trials, corpus or {})
-    if (out / "run.json").exists():
+    first = not (out / "run.json").exists()
+    if first:
+        write_trials(out / "trials.parquet", trials)
+        first = write_json_once(out / "run.json", record)
+    if not first:
         record = _continued(out, record)
         _sweep(out)
-    else:
-        write_trials(out / "trials.parquet", trials)
-    write_json(out / "run.json", record)
-    jobs = _jobs(plan, tuple(trials), out, record)
+    jobs = _jobs(plan, tuple(trials), out, record, share)
     total = sum(len(job.trials) for job in jobs)
     count = 0
     current = ""
@@ -115,7 +122,7 @@ def run(
         progress(Progress(count, total, current))
 
     progress(Progress(0, total, current))
-    do(jobs, workers=workers, tick=tick, done=done)
+    do(jobs, workers=workers, tick=tick, done=done, scale=scale, say=say)
     return ScoreTable.read(out)
 
 
@@ -142,15 +149,17 @@ def check_trials(trials: Sequence[Trial]) -> None:
             )
 
 
-def _jobs(plan: Plan, trials: tuple[Trial, ...], out: Path, record: Mapping[str, Any]) -> list[Job]:
-    """What is missing, in the plan's order. Conditions that cannot run here are written down as not run."""
+def _jobs(
+    plan: Plan, trials: tuple[Trial, ...], out: Path, record: Mapping[str, Any], share: Share
+) -> list[Job]:
+    """What is missing of a share, in the plan's order. Conditions that cannot run here are written down as not run."""
     window = plan.samples / plan.rate
     seconds = max(seconds_needed(condition, window) for condition in plan.conditions) + _SPARE
     heavy = tuple(d for d, known in record["detectors"].items() if known.get("heavy"))
     part = record.get("heavy") or {"conditions": [], "trials": []}
     sample = frozenset(part["trials"])
     jobs = []
-    for condition in plan.conditions:
+    for condition in share.of(plan.conditions, plan.seed):
         hear = [d for d in record["detectors"] if d not in heavy or condition in part["conditions"]]
         why = missing_for(condition) if hear else _SPARED
         missing = tuple(d for d in hear if not cell_path(out, d, condition).exists())
@@ -257,7 +266,11 @@ def _continued(out: Path, new: dict[str, Any]) -> dict[str, Any]:
             f"{out} holds another experiment ({old.get('plan', '?')} of {old.get('made', {}).get('at', '?')}): different "
             f"{', '.join(differ)}. Nothing was changed. Choose another --out, or delete that folder."
         )
-    return {**old, "detectors": {**known, **{k: v for k, v in new["detectors"].items() if k not in known}}}
+    more = {k: v for k, v in new["detectors"].items() if k not in known}
+    record = {**old, "detectors": {**known, **more}}
+    if more:
+        write_json(out / "run.json", record)
+    return record
 
 
 def _heavy(plan: Plan, trials: Sequence[Trial]) -> dict[str, Any] | None:

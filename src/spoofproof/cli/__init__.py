@@ -95,6 +95,10 @@ def bench(
         Path | None, typer.Option(help="Run folder; one that exists is continued. Default: runs/PLAN-CORPUS.")
     ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Local processes. Default: one a core.")] = 0,
+    scale: Annotated[str, typer.Option(help="local, ray or ray:HOST:PORT (docs/scale.md).")] = "local",
+    shard: Annotated[
+        str, typer.Option(help="K/N: only this share of the conditions; N processes fill one folder.")
+    ] = "",
     size: Annotated[
         int,
         typer.Option(
@@ -116,7 +120,10 @@ def bench(
     from ..bench import check_trials, run
     from ..plan import Plan
     from ..registry import detectors as registry
+    from ..scale import LOCAL, Share, check
 
+    check(scale)
+    share = Share.parse(shard) if shard else Share()
     the_plan = Plan.load(plan)
     changes: dict[str, Any] = {}
     if detector:
@@ -153,10 +160,18 @@ def bench(
             trials,
             folder,
             corpus=facts,
-            workers=workers or cores(),
+            workers=workers or (cores() if scale == LOCAL else 0),
             progress=lambda p: update(p.done, p.total, p.condition),
+            scale=scale,
+            share=share,
+            say=note,
         )
-    _report(table, folder, folder, reference=reference, resamples=resamples)
+    if shard:
+        note(
+            f"share {share} is done: {len(table.cells)} cells are there. When all are: spoofproof report {folder}"
+        )
+    else:
+        _report(table, folder, folder, reference=reference, resamples=resamples)
     _check_coverage(table, min_coverage)
 
 

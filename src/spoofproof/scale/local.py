@@ -1,7 +1,7 @@
-"""How jobs get done: in this process, or by local workers. Which one is used never changes a byte of a result.
+"""Jobs done on this machine: in this process, or by local workers.
 
 A worker is a fresh process (spawn) with one arithmetic thread that reads the files itself and writes its cells
-itself; only names travel. (Ray and Slurm need nothing else: a cell is a file, and a job says all there is to know.)
+itself; only names travel.
 """
 
 from __future__ import annotations
@@ -18,9 +18,9 @@ from contextlib import AbstractContextManager, contextmanager
 from queue import Empty
 from typing import Any
 
-from .audio import remove_halves
-from .cell import Job, Tick, fill
-from .errors import BadPlan, SpoofproofError
+from ..audio import remove_halves
+from ..cell import Job, Tick, fill
+from ..errors import BadPlan, SpoofproofError
 
 
 def do(jobs: Sequence[Job], *, workers: int, tick: Tick, done: Callable[[Job], None]) -> None:
