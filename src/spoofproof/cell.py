@@ -22,7 +22,7 @@ from .audio import Pad, open_audio, resample, save_audio, window
 from .corrupt import Heard, hear, steps
 from .corruptions.measure import distortion
 from .errors import BadPlan, BadScores, MissingPart, RunConflict, SpoofproofError, UnknownName
-from .scores import OK, Cell, cell_path, condition_path, file_name, write_cell, write_json
+from .scores import OK, Cell, cell_path, condition_path, file_name, read_cell, write_cell, write_json
 from .types import CLEAN, Clip, Detector, DetectorSpec, Ref, Trial
 
 Tick = Callable[[int], None]
@@ -37,7 +37,8 @@ class Job:
 
     seconds: how much of a file is decoded, the same for all conditions of a plan, so that what a clip sounds like
     does not depend on which condition asked for it first. heavy: those of ``detectors`` that hear only the trials whose
-    ids are in ``sample``; their cells hold these alone.
+    ids are in ``sample``; their cells hold these alone. noted: ids of the trials that the facts of the condition are of,
+    None for all of the part eval. left: how many of the trials are still to be heard.
     """
 
     run: Path
@@ -53,6 +54,8 @@ class Job:
     listen: int
     heavy: tuple[str, ...] = ()
     sample: frozenset[str] = frozenset()
+    noted: frozenset[str] | None = None
+    left: int = 0
 
     def hears(self, detector: str, trial: Trial) -> bool:
         """Whether a detector of the job hears a trial of it."""
@@ -60,34 +63,76 @@ class Job:
 
 
 def fill(job: Job, tick: Tick = lambda n: None) -> None:
-    """Score every trial of the job and write its cells, and what the condition did where that is not known yet.
+    """Score every trial of the job that its cells do not hold yet, and write them, and what the condition did where
+    that is not known yet.
 
     A trial that cannot be read, corrupted or scored becomes an ``error`` row with its cause. tick(n) is called with
     the number of trials just done. Raises SpoofproofError where going on would be wrong for every trial: a detector
     that breaks its contract or cannot be loaded, a codec that is missing, a full disk.
     """
-    ears = [(text, *load_detector(text)) for text in job.detectors]
-    table: dict[str, list[tuple[float, str]]] = {text: [] for text in job.detectors}
+    for text in job.detectors:
+        load_detector(text)
+    table = {text: _held(cell_path(job.run, text, job.condition)) for text in job.detectors}
     facts = _Facts(job)
-    for start in range(0, len(job.trials), _BATCH):
-        batch = job.trials[start : start + _BATCH]
+
+    def lacks(text: str, trial: Trial) -> bool:
+        return job.hears(text, trial) and trial.id not in table[text]
+
+    todo = [t for t in job.trials if facts.wants(t) or any(lacks(text, t) for text in job.detectors)]
+    for start in range(0, len(todo), _BATCH):
+        batch = todo[start : start + _BATCH]
         heard = [_hear(job, trial) for trial in batch]
         for trial, one in zip(batch, heard, strict=True):
             facts.note(trial, one)
-        for text, spec, detector in ears:
-            mine = [one for trial, one in zip(batch, heard, strict=True) if job.hears(text, trial)]
-            scored = iter(
-                _score(text, spec, detector, [one.window for one in mine if isinstance(one, Heard)])
-            )
-            table[text] += [next(scored) if isinstance(one, Heard) else (np.nan, one) for one in mine]
+        windows = Windows()
+        for text in job.detectors:
+            mine = [(t, one) for t, one in zip(batch, heard, strict=True) if lacks(text, t)]
+            clips = [one.window for _, one in mine if isinstance(one, Heard)]
+            scored = iter(listen(text, clips, windows))
+            table[text] |= {
+                t.id: next(scored) if isinstance(one, Heard) else (np.nan, one) for t, one in mine
+            }
         tick(len(batch))
     facts.write()
     for text, rows in table.items():
-        ids = tuple(trial.id for trial in job.trials if job.hears(text, trial))
-        scores = np.array([score for score, _ in rows], dtype=np.float64)
-        write_cell(
-            cell_path(job.run, text, job.condition), Cell(ids, scores, tuple(status for _, status in rows))
-        )
+        ids = tuple(trial.id for trial in job.trials if trial.id in rows)
+        scores = np.array([rows[name][0] for name in ids], dtype=np.float64)
+        status = tuple(rows[name][1] for name in ids)
+        write_cell(cell_path(job.run, text, job.condition), Cell(ids, scores, status))
+
+
+def _held(path: Path) -> dict[str, tuple[float, str]]:
+    """The rows of a cell by trial; none where it is not there yet."""
+    if not path.exists():
+        return {}
+    cell = read_cell(path)
+    return {
+        name: (float(score), status)
+        for name, score, status in zip(cell.ids, cell.scores, cell.status, strict=True)
+    }
+
+
+def listen(text: str, heard: Sequence[Clip], windows: Windows) -> list[tuple[float, str]]:
+    """(score, status) that a detector gives each clip, at the rate and length that it wants."""
+    spec, detector = load_detector(text)
+    return _score(text, spec, detector, [windows.at(spec, clip) for clip in heard])
+
+
+class Windows:
+    """The windows of one batch at the rates and lengths that detectors ask for, each made once."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[int, int, float | None], Clip] = {}
+
+    def at(self, spec: DetectorSpec, heard: Clip) -> Clip:
+        """``heard`` as a detector wants it; the caller keeps ``heard`` alive."""
+        key = (id(heard), spec.rate, spec.seconds)
+        if key not in self._made:
+            clip = resample(heard, spec.rate)
+            if spec.seconds is not None:
+                clip = window(clip, max(1, round(spec.seconds * spec.rate)))
+            self._made[key] = clip
+        return self._made[key]
 
 
 @lru_cache(maxsize=32)
@@ -123,12 +168,9 @@ def _hear(job: Job, trial: Trial) -> Heard | str:
 
 
 def _score(
-    text: str, spec: DetectorSpec, detector: Detector, windows: Sequence[Clip]
+    text: str, spec: DetectorSpec, detector: Detector, clips: Sequence[Clip]
 ) -> list[tuple[float, str]]:
-    """(score, status) of each window. A detector that fails on a batch is asked clip by clip."""
-    clips = [resample(clip, spec.rate) for clip in windows]
-    if spec.seconds is not None:
-        clips = [window(clip, max(1, round(spec.seconds * spec.rate))) for clip in clips]
+    """(score, status) of each clip. A detector that fails on a batch is asked clip by clip."""
     rows: list[tuple[float, str]] = []
     for start in range(0, len(clips), max(1, spec.batch)):
         part = clips[start : start + max(1, spec.batch)]
@@ -201,8 +243,13 @@ class _Facts:
         chain = steps(job.condition)
         self.only = chain[0] if len(chain) == 1 else None
 
+    def wants(self, trial: Trial) -> bool:
+        """Whether what is heard of a trial belongs to the facts, and they are not written yet."""
+        noted = self.job.noted
+        return not self.known and trial.part == "eval" and (noted is None or trial.id in noted)
+
     def note(self, trial: Trial, heard: Heard | str) -> None:
-        if self.known or trial.part != "eval" or not isinstance(heard, Heard):
+        if not self.wants(trial) or not isinstance(heard, Heard):
             return
         self.digest.update(heard.window.samples.tobytes())
         if self.tried < self.job.measured:
