@@ -155,6 +155,18 @@ def read_cell(path: Path) -> Cell:
         ) from None
 
 
+def rows_in(path: Path) -> int:
+    """How many trials a cell holds, 0 where there is none. Raises BadScores when the file is damaged."""
+    if not path.exists():
+        return 0
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (pa.ArrowException, OSError) as error:
+        raise BadScores(
+            f"the cell {path} cannot be read ({error}); delete it and run the bench again"
+        ) from None
+
+
 def write_trials(path: Path, trials: Sequence[Trial]) -> None:
     """Write the trials of a run, in order. Raises RunConflict (disk full)."""
     columns: dict[str, list[str]] = {name: [str(getattr(t, name)) for t in trials] for name in _TRIAL_COLUMNS}

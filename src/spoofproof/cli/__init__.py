@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import SpoofproofError
+from ..errors import BadPlan, SpoofproofError
+from . import forecast
 from .console import bar, complain, console, cores, note, resumable, table
 from .study import calibrate_severity, study_app
 from .trials import limited, open_corpus
@@ -115,15 +116,29 @@ def bench(
     reference: Reference = "",
     resamples: Resamples = 1000,
     min_coverage: MinCoverage = 0.0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Measure on a few clips how long it will take; score nothing.")
+    ] = False,
+    budget: Annotated[
+        str,
+        typer.Option(
+            help="Stop after this long (90s, 10m, 2h), with a sample of the trials, where it tells most."
+        ),
+    ] = "",
 ) -> None:
     """Measure how robust detectors are: a table here, a report in the run folder. Stop and go on at any time."""
-    from ..bench import check_trials, run
+    from ..bench import check_trials
     from ..plan import Plan
     from ..registry import detectors as registry
     from ..scale import LOCAL, Share, check
 
     check(scale)
     share = Share.parse(shard) if shard else Share()
+    seconds = forecast.seconds(budget) if budget else None
+    if (budget or dry_run) and (shard or scale != LOCAL):
+        raise BadPlan(
+            "--budget and --dry-run are of one machine: they go with neither --scale ray nor --shard"
+        )
     the_plan = Plan.load(plan)
     changes: dict[str, Any] = {}
     if detector:
@@ -148,6 +163,9 @@ def bench(
         *(("--limit", str(limit)) if limit else ()),
     ]
     folder = out or Path("runs") / _run_name(the_plan.name, corpus)
+    if dry_run:
+        forecast.dry_run(the_plan, trials, folder, workers=workers or cores())
+        return
     if not (folder / "run.json").exists():
         with bar("audit", "files") as update:
             facts = {**facts, "audit": _audit(trials, update, the_plan.seed)}
@@ -155,16 +173,15 @@ def bench(
         f"{len(trials)} trials, {len(the_plan.conditions)} conditions, {len(the_plan.detectors)} detectors → {folder}"
     )
     with resumable(), bar("bench", "trials") as update:
-        table = run(
+        table = forecast.scored(
             the_plan,
             trials,
             folder,
+            budget=seconds,
             corpus=facts,
             workers=workers or (cores() if scale == LOCAL else 0),
             progress=lambda p: update(p.done, p.total, p.condition),
-            scale=scale,
-            share=share,
-            say=note,
+            **({} if budget else {"scale": scale, "share": share, "say": note}),
         )
     if shard:
         note(

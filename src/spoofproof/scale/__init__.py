@@ -16,10 +16,10 @@ from ..cell import Job, Tick
 from ..errors import BadPlan, UnknownName
 from . import local, ray
 from .cluster import require
-from .local import one_thread
+from .local import Crew, crew, one_thread
 from .share import Share
 
-__all__ = ["LOCAL", "WAYS", "Share", "Way", "check", "do", "one_thread"]
+__all__ = ["LOCAL", "WAYS", "Crew", "Share", "Way", "check", "crew", "do", "one_thread"]
 
 LOCAL = "local"
 

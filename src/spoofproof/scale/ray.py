@@ -21,7 +21,7 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..cell import BATCH, Job, Part, Tick, put, score, wants_facts
+from ..cell import BATCH, Job, Part, Tick, put, score, todo
 from ..corruptions import recordings
 from ..errors import SpoofproofError
 from .cluster import Say, connected, environment, has_gpus, line_of, needs, nodes, require, room_for, shown
@@ -64,11 +64,11 @@ class _Worker:
         """What could make its scores differ from another machine's."""
         return {"host": socket.gethostname(), "spoofproof": __version__, "recordings": recordings.in_use()}
 
-    def score(self, job: Job, facts: bool) -> tuple[Part | SpoofproofError, list[Path]]:
+    def score(self, job: Job) -> tuple[Part | SpoofproofError, list[Path]]:
         """What ``cell.score`` gives or raises, and files of the piece that are not to be seen from here."""
         absent = [trial.path for trial in job.trials if not trial.path.exists()][:_PATHS]
         try:
-            return score(job, facts=facts), absent
+            return score(job), absent
         except SpoofproofError as error:
             ours = type(error).__module__.startswith("spoofproof.")
             return (error if ours else SpoofproofError(str(error))), absent
@@ -76,10 +76,10 @@ class _Worker:
 
 @dataclass(slots=True, eq=False)
 class _Open:
-    """A job in pieces. parts: what came back so far, None where nothing did."""
+    """A job in pieces. work: what was left of it (``cell.todo``). parts: what came back so far, None where nothing did."""
 
     job: Job
-    facts: bool
+    work: Job
     pieces: list[Job]
     parts: list[Part | None]
 
@@ -155,8 +155,9 @@ class _Driver:
     def _pieces(self, jobs: Sequence[Job]) -> Iterator[_Piece]:
         """Cut when their turn comes: a million trials are not held a hundred times."""
         for job in jobs:
-            pieces = cut(job, size_for(job, max(1, len(self.hands))))
-            opened = _Open(job, wants_facts(job), pieces, [None] * len(pieces))
+            work = todo(job)
+            pieces = cut(work, size_for(work, max(1, len(self.hands))))
+            opened = _Open(job, work, pieces, [None] * len(pieces))
             yield from (_Piece(opened, place) for place in range(len(pieces)))
 
     def _recruit(self) -> None:
@@ -190,7 +191,7 @@ class _Driver:
             for hand in self.hands:
                 if hand.host and len(hand.holds) == load and (piece := self._next(hand)) is not None:
                     hand.holds.append(piece)
-                    self.flights[hand.actor.score.remote(piece.job, piece.of.facts)] = (hand, piece)
+                    self.flights[hand.actor.score.remote(piece.job)] = (hand, piece)
 
     def _next(self, hand: _Hand) -> _Piece | None:
         """What is done again comes first, then the next pieces; of these each machine takes the same places of every
@@ -264,12 +265,12 @@ class _Driver:
         parts = [part for part in opened.parts if part is not None]
         if len(parts) < len(opened.parts):
             return
-        again = wanting(opened.job, opened.pieces, parts) if opened.facts else None
+        again = wanting(opened.work, opened.pieces, parts)
         if again is not None:
-            opened.pieces[again] = noting(opened.job, opened.pieces[again])
+            opened.pieces[again] = noting(opened.work, opened.pieces[again])
             self.again.append(_Piece(opened, again))
             return
-        put(opened.job, parts)
+        put(opened.job, parts, facts=opened.work.facts)
         self.done(opened.job)
 
     def _lose(self, hand: _Hand, error: Exception) -> None:

@@ -45,17 +45,21 @@ def _pieces(job: Job, stretches: Sequence[tuple[Trial, ...]]) -> Iterator[Job]:
             job,
             trials=trials,
             sample=job.sample & ids,
+            held={text: there & ids for text, there in job.held.items()},
+            noted=job.noted if job.noted is None else job.noted & ids,
             measured=job.measured if notes else 0,
             listen=job.listen if notes else 0,
         )
         for trial in trials:
-            if trial.part == "eval":
+            if job.notes(trial):
                 measured -= 1
                 left[trial.label] -= 1
 
 
 def wanting(job: Job, pieces: Sequence[Job], parts: Sequence[Part]) -> int | None:
     """Place of the piece that has to be done again to measure and keep what failed clips of earlier ones could not give."""
+    if not job.facts:
+        return None
     kept = [label for part in parts for _, label, _ in part.kept]
     measured = sum(len(part.measured) for part in parts)
     if measured >= job.measured and all(kept.count(label) >= job.listen for label in LABELS):
