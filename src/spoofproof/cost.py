@@ -95,7 +95,7 @@ def measure(
     seconds = decoded_seconds(plan.conditions, plan.samples / plan.rate)
     total = len(conditions) + len(detectors)
     with one_thread():
-        decode, files = _decoded(plan, trials, seconds, clips)
+        decode, files = _decoded(plan, trials, seconds, 1 + clips)  # one to warm up on
         clip, facts, windows = {}, {}, []
         for done, condition in enumerate(conditions):
             progress(done, total, condition)
@@ -212,7 +212,8 @@ def _condition(
         return time.process_time() - begin
 
     first = once(*files[0])
-    spent = [once(*file) for file in files[: 1 if first > _PATIENCE else None]]
+    others = files[1:] or files
+    spent = [once(*file) for file in others[: 1 if first > _PATIENCE else None]]
     return statistics.median(spent), _facts(condition, heard[:1]), heard[:1]
 
 
