@@ -118,7 +118,7 @@ def test_any_batch_size_gives_the_same_bytes(
     batch: int, whole: tuple[Plan, Path], trials: list[Trial], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     the_plan, run = whole
-    monkeypatch.setattr(cell, "_BATCH", batch)
+    monkeypatch.setattr(cell, "BATCH", batch)
     bench.run(the_plan, trials, tmp_path / "run")
     assert everything(tmp_path / "run") == everything(run)
 
@@ -211,7 +211,7 @@ def test_workers_do_not_outlive_their_parent(
         "import os, sys, time\n"
         "from concurrent.futures import ProcessPoolExecutor\n"
         "import multiprocessing\n"
-        "from spoofproof.scale import _start\n"
+        "from spoofproof.scale.local import _start\n"
         "if __name__ == '__main__':\n"
         "    context = multiprocessing.get_context('spawn')\n"
         "    pool = ProcessPoolExecutor(1, mp_context=context, initializer=_start, initargs=(context.Queue(), os.getpid()))\n"

@@ -23,11 +23,11 @@ from typing import Any
 
 from . import __version__, registry
 from .cell import Job, condition_trials, describe
-from .corrupt import missing_for, seconds_needed
+from .corrupt import decoded_seconds, missing_for
 from .corruptions import recordings
 from .errors import BadCorpus, RunConflict
 from .plan import Plan
-from .scale import do
+from .scale import LOCAL, Crew, Share, do
 from .scores import (
     ScoreTable,
     cell_path,
@@ -35,10 +35,13 @@ from .scores import (
     digest_of,
     file_name,
     read_record,
+    rows_in,
     write_json,
+    write_json_once,
     write_trials,
 )
 from .shipped import beside, sha256
+from .subsample import Reach, places
 from .types import LABELS, DetectorSpec, Ref, Trial
 
 FORMAT = 1
@@ -54,7 +57,6 @@ _PACKAGES = (
     "torch",
     "transformers",
 )
-_SPARE = 0.25  # seconds decoded beyond the longest need: no condition hears where the resampler's input ends
 _STALE = 3600.0  # seconds after which a half file is nobody's
 _FIXED = ("format", "seed", "window", "listen", "conditions", "recordings", "heavy")
 _SPARED = (
@@ -79,11 +81,21 @@ def run(
     corpus: Mapping[str, Any] | None = None,
     workers: int = 1,
     progress: Callable[[Progress], None] = lambda p: None,
+    reach: Reach | None = None,
+    crew: Crew | None = None,
+    scale: str = LOCAL,
+    share: Share = Share(),  # noqa: B008 (frozen)
+    say: Callable[[str], None] = lambda text: None,
 ) -> ScoreTable:
     """Score every missing cell of ``plan`` over ``trials`` into the folder ``out`` and return the whole run.
 
     corpus: free facts about the corpus for the record (name, audit, sources). workers: local processes. Detectors that
     the plan calls heavy hear its sub-sample (``subsample``): the record names its trials and conditions.
+    reach: hear the first trials only of the draw of ``subsample.places``, all detectors the same and heavy ones too
+    (see ``budget``); None: all. A folder begun so may go deeper, or on to everything. crew: workers that are there
+    already, instead of ``workers`` new ones.
+    scale: "local", "ray" or "ray:ADDRESS" (see ``scale``; workers 0: all that the cluster has room for). share: which of
+    the conditions this process does, where several fill one folder. say(text): what a person may want to know meanwhile.
     The run can be stopped at any moment, even with kill -9: at most the cells in flight are scored again, and the
     result is the same to the byte.
 
@@ -91,16 +103,22 @@ def run(
     disk), BadPlan and UnknownName (a name in the plan), SpoofproofError (a detector that breaks its contract).
     """
     out = Path(out)
-    check_trials(trials)
-    record = _record(plan, trials, corpus or {})
-    if (out / "run.json").exists():
-        record = _continued(out, record)
-        _sweep(out)
-    else:
+    record = prepare(plan, trials, out, corpus or {}, reach)
+    path = out / "run.json"
+    if not path.exists():
         write_trials(out / "trials.parquet", trials)
-    write_json(out / "run.json", record)
-    jobs = _jobs(plan, tuple(trials), out, record)
-    total = sum(len(job.trials) for job in jobs)
+        if not write_json_once(path, record):  # another process began the same run this moment
+            record = prepare(plan, trials, out, corpus or {}, reach)
+    else:
+        _sweep(out)
+    if record != read_record(out):
+        write_json(path, record)
+    todo = missing(plan, trials, out, record, share)
+    for condition, facts in todo.not_run.items():
+        write_json(condition_path(out, condition), facts)
+    for condition in todo.anew:
+        _forget(out, condition)
+    total = sum(job.left for job in todo.jobs)
     count = 0
     current = ""
 
@@ -115,8 +133,37 @@ def run(
         progress(Progress(count, total, current))
 
     progress(Progress(0, total, current))
-    do(jobs, workers=workers, tick=tick, done=done)
+    if crew is None:
+        do(todo.jobs, workers=workers, tick=tick, done=done, scale=scale, say=say)
+    else:
+        crew(todo.jobs, tick, done)
     return ScoreTable.read(out)
+
+
+def prepare(
+    plan: Plan, trials: Sequence[Trial], out: Path, corpus: Mapping[str, Any], reach: Reach | None = None
+) -> dict[str, Any]:
+    """The record of a run, checked against the folder that it is to go on in; nothing is written.
+
+    Raises BadCorpus, RunConflict, BadPlan and UnknownName as ``run`` does.
+    """
+    check_trials(trials)
+    old = read_record(out) if (out / "run.json").exists() else None
+    begun = (old or {}).get("budget")
+    if old is not None and reach is not None and not begun:
+        raise RunConflict(
+            f"{out} was begun without a budget: its cells are whole, not samples. Go on without --budget, or choose "
+            "another --out."
+        )
+    if reach is not None or begun:
+        plan = plan.with_(heavy=None)
+    record = _record(plan, trials, corpus)
+    if reach is not None:
+        record["budget"] = reach.as_dict()
+    elif begun:  # on to everything; the facts stay those of the first trials
+        most = max(Counter((t.part, t.label) for t in trials).values())
+        record["budget"] = Reach(dict.fromkeys(plan.conditions, most), most, begun["first"]).as_dict()
+    return record if old is None else _continued(out, old, record)
 
 
 def check_trials(trials: Sequence[Trial]) -> None:
@@ -142,36 +189,54 @@ def check_trials(trials: Sequence[Trial]) -> None:
             )
 
 
-def _jobs(plan: Plan, trials: tuple[Trial, ...], out: Path, record: Mapping[str, Any]) -> list[Job]:
-    """What is missing, in the plan's order. Conditions that cannot run here are written down as not run."""
-    window = plan.samples / plan.rate
-    seconds = max(seconds_needed(condition, window) for condition in plan.conditions) + _SPARE
+@dataclass(frozen=True, slots=True)
+class Missing:
+    """What a run lacks. jobs: in the plan's order. not_run: facts of conditions that cannot run here. anew: conditions of
+    which nothing is scored yet: what an earlier attempt wrote of them is written again."""
+
+    jobs: list[Job]
+    not_run: dict[str, dict[str, Any]]
+    anew: list[str]
+
+
+def missing(
+    plan: Plan,
+    trials: Sequence[Trial],
+    out: Path,
+    record: Mapping[str, Any],
+    share: Share = Share(),  # noqa: B008 (frozen)
+) -> Missing:
+    """The jobs that fill the cells of ``record``, or a share of them; nothing is written."""
+    seconds = decoded_seconds(plan.conditions, plan.samples / plan.rate)
     heavy = tuple(d for d, known in record["detectors"].items() if known.get("heavy"))
     part = record.get("heavy") or {"conditions": [], "trials": []}
     sample = frozenset(part["trials"])
-    jobs = []
-    for condition in plan.conditions:
+    draw = _Draw(trials, plan.seed, record.get("budget"))
+    found = Missing([], {}, [])
+    for condition in share.of(plan.conditions, plan.seed):
         hear = [d for d in record["detectors"] if d not in heavy or condition in part["conditions"]]
         why = missing_for(condition) if hear else _SPARED
-        missing = tuple(d for d in hear if not cell_path(out, d, condition).exists())
+        wanted = draw.under(condition)
+        few = sum(trial.id in sample for trial in wanted) if set(hear) & set(heavy) else 0
+        rows = {d: rows_in(cell_path(out, d, condition)) for d in hear}
+        lack = tuple(d for d in hear if rows[d] < (few if d in heavy else len(wanted)))
         facts = condition_path(out, condition)
-        if why and len(missing) == len(hear):
-            write_json(facts, describe(condition) | {"status": "not run", "why": why})
-        if why or not missing:
+        if why and not any(rows.values()):
+            found.not_run[condition] = describe(condition) | {"status": "not run", "why": why}
+        if why or not lack:
             continue
         light = [d for d in hear if d not in heavy]
-        if set(light or hear) <= set(missing):
-            _forget(out, condition)
-        jobs.append(
+        if not any(rows[d] for d in light or hear):
+            found.anew.append(condition)
+        fresh = condition in found.anew or not facts.exists()
+        all_of_them = set(light) & set(lack) or (light and fresh)
+        mine = wanted if all_of_them else tuple(trial for trial in wanted if trial.id in sample)
+        found.jobs.append(
             Job(
                 run=out,
                 condition=condition,
-                detectors=missing,
-                trials=tuple(
-                    trial
-                    for trial in condition_trials(condition, trials)
-                    if trial.id in sample or set(light) & set(missing) or (light and not facts.exists())
-                ),
+                detectors=lack,
+                trials=mine,
                 seconds=seconds,
                 seed=plan.seed,
                 rate=plan.rate,
@@ -179,11 +244,34 @@ def _jobs(plan: Plan, trials: tuple[Trial, ...], out: Path, record: Mapping[str,
                 pad=plan.pad,
                 measured=plan.measured,
                 listen=plan.listen,
-                heavy=tuple(d for d in missing if d in heavy),
+                heavy=tuple(d for d in lack if d in heavy),
                 sample=sample,
+                noted=draw.first,
+                left=len(mine) - min(rows[d] for d in lack),
             )
         )
-    return jobs
+    return found
+
+
+class _Draw:
+    """The trials of each condition: all that it is scored on, or on a budget the first of the draw."""
+
+    def __init__(self, trials: Sequence[Trial], seed: int, budget: Mapping[str, Any] | None) -> None:
+        self._trials = tuple(trials)
+        self._reach = Reach.read(budget) if budget else None
+        self._places = places(trials, seed) if budget else {}
+        self.first = (
+            None
+            if self._reach is None
+            else frozenset(name for name, place in self._places.items() if place < self._reach.first)
+        )
+
+    def under(self, condition: str) -> tuple[Trial, ...]:
+        """In the run's order."""
+        all_of_them = condition_trials(condition, self._trials)
+        if self._reach is None:
+            return all_of_them
+        return tuple(t for t in all_of_them if self._reach.holds(condition, t, self._places[t.id]))
 
 
 def _forget(out: Path, condition: str) -> None:
@@ -235,9 +323,8 @@ def _record(plan: Plan, trials: Sequence[Trial], corpus: Mapping[str, Any]) -> d
     }
 
 
-def _continued(out: Path, new: dict[str, Any]) -> dict[str, Any]:
-    """The record to go on with: everything must be the same, except that detectors may be added."""
-    old = read_record(out)
+def _continued(out: Path, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
+    """The record to go on with: everything must be the same, except that detectors may be added, and a budget."""
     differ = [key for key in _FIXED if old.get(key) != new[key]]
     if old.get("corpus", {}).get("digest") != new["corpus"]["digest"]:
         differ.append("the trials")
@@ -257,7 +344,12 @@ def _continued(out: Path, new: dict[str, Any]) -> dict[str, Any]:
             f"{out} holds another experiment ({old.get('plan', '?')} of {old.get('made', {}).get('at', '?')}): different "
             f"{', '.join(differ)}. Nothing was changed. Choose another --out, or delete that folder."
         )
-    return {**old, "detectors": {**known, **{k: v for k, v in new["detectors"].items() if k not in known}}}
+    known_of = {
+        k: v for k, v in (old.get("budget") or {}).items() if k != "precision"
+    }  # it is about to change
+    budget = {"budget": known_of | new["budget"]} if "budget" in new else {}
+    more = {k: v for k, v in new["detectors"].items() if k not in known}
+    return {**old, **budget, "detectors": {**known, **more}}
 
 
 def _heavy(plan: Plan, trials: Sequence[Trial]) -> dict[str, Any] | None:

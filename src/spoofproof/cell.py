@@ -9,9 +9,10 @@ from __future__ import annotations
 
 import hashlib
 from collections import OrderedDict
-from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from functools import lru_cache
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,12 +23,12 @@ from .audio import Pad, open_audio, resample, save_audio, window
 from .corrupt import Heard, hear, steps
 from .corruptions.measure import distortion
 from .errors import BadPlan, BadScores, MissingPart, RunConflict, SpoofproofError, UnknownName
-from .scores import OK, Cell, cell_path, condition_path, file_name, write_cell, write_json
-from .types import CLEAN, Clip, Detector, DetectorSpec, Ref, Trial
+from .scores import OK, Cell, cell_path, condition_path, file_name, read_cell, write_cell, write_json
+from .types import CLEAN, LABELS, Clip, Detector, DetectorSpec, Ref, Trial
 
 Tick = Callable[[int], None]
 
-_BATCH = 16
+BATCH = 16  # trials heard at a time: as many windows are in memory
 _LISTEN_SECONDS = 3.0
 
 
@@ -37,7 +38,9 @@ class Job:
 
     seconds: how much of a file is decoded, the same for all conditions of a plan, so that what a clip sounds like
     does not depend on which condition asked for it first. heavy: those of ``detectors`` that hear only the trials whose
-    ids are in ``sample``; their cells hold these alone.
+    ids are in ``sample``; their cells hold these alone. noted: ids of the trials that the facts of the condition are of,
+    None for all of the part eval. left: how many of the trials are still to be heard. held: by detector, ids of the trials
+    that its cell holds already; facts: whether what the condition did is still to be noted (``todo`` fills in both).
     """
 
     run: Path
@@ -53,41 +56,142 @@ class Job:
     listen: int
     heavy: tuple[str, ...] = ()
     sample: frozenset[str] = frozenset()
+    noted: frozenset[str] | None = None
+    left: int = 0
+    held: Mapping[str, frozenset[str]] = field(default_factory=dict, hash=False)
+    facts: bool = True
 
     def hears(self, detector: str, trial: Trial) -> bool:
         """Whether a detector of the job hears a trial of it."""
         return detector not in self.heavy or trial.id in self.sample
 
+    def lacks(self, detector: str, trial: Trial) -> bool:
+        """Whether a detector of the job is still to score a trial of it."""
+        return self.hears(detector, trial) and trial.id not in self.held.get(detector, ())
+
+    def notes(self, trial: Trial) -> bool:
+        """Whether what is heard of a trial belongs to the condition's facts, and they are not written yet."""
+        return self.facts and trial.part == "eval" and (self.noted is None or trial.id in self.noted)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Part:
+    """What came of some of a job's trials, in their order: small enough to be sent by another machine.
+
+    rows: what each detector says of the trials that it hears. digests: by trial id, SHA-256 of the window that was heard,
+    of the trials that the condition's facts are of. measured: (effective level or NaN, distortion in dB) of the first
+    of them. kept: (trial id, label, clip) of the first of each class, to listen to.
+    """
+
+    rows: Mapping[str, Cell]
+    digests: Mapping[str, bytes]
+    measured: tuple[tuple[float, float], ...]
+    kept: tuple[tuple[str, str, Clip], ...]
+
 
 def fill(job: Job, tick: Tick = lambda n: None) -> None:
-    """Score every trial of the job and write its cells, and what the condition did where that is not known yet.
+    """Score every trial of the job that its cells do not hold yet, and write them, and what the condition did where
+    that is not known yet. Raises what ``score`` raises, and RunConflict where the disk is full.
+    """
+    work = todo(job)
+    put(job, [score(work, tick)], facts=work.facts)
+
+
+def todo(job: Job) -> Job:
+    """What is left of a job, given what lies on disk: the rest of it needs no run folder."""
+    held = {
+        text: frozenset(cell.ids)
+        for text in job.detectors
+        for cell in _held(cell_path(job.run, text, job.condition))
+    }
+    facts = not condition_path(job.run, job.condition).exists()
+    job = replace(job, held=held, facts=facts)
+    left = (t for t in job.trials if job.notes(t) or any(job.lacks(text, t) for text in job.detectors))
+    return replace(job, trials=tuple(left))
+
+
+def score(job: Job, tick: Tick = lambda n: None) -> Part:
+    """Let every detector of the job score the trials that it lacks; nothing is written.
 
     A trial that cannot be read, corrupted or scored becomes an ``error`` row with its cause. tick(n) is called with
     the number of trials just done. Raises SpoofproofError where going on would be wrong for every trial: a detector
-    that breaks its contract or cannot be loaded, a codec that is missing, a full disk.
+    that breaks its contract or cannot be loaded, a codec that is missing.
     """
-    ears = [(text, *load_detector(text)) for text in job.detectors]
-    table: dict[str, list[tuple[float, str]]] = {text: [] for text in job.detectors}
-    facts = _Facts(job)
-    for start in range(0, len(job.trials), _BATCH):
-        batch = job.trials[start : start + _BATCH]
+    for text in job.detectors:
+        load_detector(text)
+    table: dict[str, dict[str, tuple[float, str]]] = {text: {} for text in job.detectors}
+    notes = _Notes(job)
+    for start in range(0, len(job.trials), BATCH):
+        batch = job.trials[start : start + BATCH]
         heard = [_hear(job, trial) for trial in batch]
         for trial, one in zip(batch, heard, strict=True):
-            facts.note(trial, one)
-        for text, spec, detector in ears:
-            mine = [one for trial, one in zip(batch, heard, strict=True) if job.hears(text, trial)]
-            scored = iter(
-                _score(text, spec, detector, [one.window for one in mine if isinstance(one, Heard)])
-            )
-            table[text] += [next(scored) if isinstance(one, Heard) else (np.nan, one) for one in mine]
+            notes.take(trial, one)
+        windows = Windows()
+        for text in job.detectors:
+            mine = [(t, one) for t, one in zip(batch, heard, strict=True) if job.lacks(text, t)]
+            clips = [one.window for _, one in mine if isinstance(one, Heard)]
+            scored = iter(listen(text, clips, windows))
+            table[text] |= {
+                t.id: next(scored) if isinstance(one, Heard) else (np.nan, one) for t, one in mine
+            }
         tick(len(batch))
-    facts.write()
-    for text, rows in table.items():
-        ids = tuple(trial.id for trial in job.trials if job.hears(text, trial))
-        scores = np.array([score for score, _ in rows], dtype=np.float64)
-        write_cell(
-            cell_path(job.run, text, job.condition), Cell(ids, scores, tuple(status for _, status in rows))
-        )
+    cells = {text: _cell(job.trials, rows) for text, rows in table.items()}
+    return Part(cells, notes.digests, tuple(notes.measured), tuple(notes.kept))
+
+
+def put(job: Job, parts: Sequence[Part], *, facts: bool) -> None:
+    """Write what the parts of a job come to, beside what its cells hold already: the condition's facts first, if they
+    are to be, then its cells.
+
+    The same bytes however the job was cut, as long as the parts follow each other in the order of its trials and the
+    first of them measured and kept enough (``scale.shard`` sees to it). Raises RunConflict where the disk is full.
+    """
+    if facts:
+        _write_facts(job, parts)
+    for text in job.detectors:
+        path = cell_path(job.run, text, job.condition)
+        rows = dict(chain.from_iterable(map(_rows, [*_held(path), *(part.rows[text] for part in parts)])))
+        write_cell(path, _cell(job.trials, rows))
+
+
+def _held(path: Path) -> list[Cell]:
+    """What a cell holds; nothing where it is not there yet."""
+    return [read_cell(path)] if path.exists() else []
+
+
+def _rows(cell: Cell) -> Iterator[tuple[str, tuple[float, str]]]:
+    for name, score, status in zip(cell.ids, cell.scores, cell.status, strict=True):
+        yield name, (float(score), status)
+
+
+def _cell(trials: Sequence[Trial], rows: Mapping[str, tuple[float, str]]) -> Cell:
+    """Rows in the order of the trials; trials without one are left out."""
+    ids = tuple(trial.id for trial in trials if trial.id in rows)
+    scores = np.array([rows[name][0] for name in ids], dtype=np.float64)
+    return Cell(ids, scores, tuple(rows[name][1] for name in ids))
+
+
+def listen(text: str, heard: Sequence[Clip], windows: Windows) -> list[tuple[float, str]]:
+    """(score, status) that a detector gives each clip, at the rate and length that it wants."""
+    spec, detector = load_detector(text)
+    return _score(text, spec, detector, [windows.at(spec, clip) for clip in heard])
+
+
+class Windows:
+    """The windows of one batch at the rates and lengths that detectors ask for, each made once."""
+
+    def __init__(self) -> None:
+        self._made: dict[tuple[int, int, float | None], Clip] = {}
+
+    def at(self, spec: DetectorSpec, heard: Clip) -> Clip:
+        """``heard`` as a detector wants it; the caller keeps ``heard`` alive."""
+        key = (id(heard), spec.rate, spec.seconds)
+        if key not in self._made:
+            clip = resample(heard, spec.rate)
+            if spec.seconds is not None:
+                clip = window(clip, max(1, round(spec.seconds * spec.rate)))
+            self._made[key] = clip
+        return self._made[key]
 
 
 @lru_cache(maxsize=32)
@@ -123,12 +227,9 @@ def _hear(job: Job, trial: Trial) -> Heard | str:
 
 
 def _score(
-    text: str, spec: DetectorSpec, detector: Detector, windows: Sequence[Clip]
+    text: str, spec: DetectorSpec, detector: Detector, clips: Sequence[Clip]
 ) -> list[tuple[float, str]]:
-    """(score, status) of each window. A detector that fails on a batch is asked clip by clip."""
-    clips = [resample(clip, spec.rate) for clip in windows]
-    if spec.seconds is not None:
-        clips = [window(clip, max(1, round(spec.seconds * spec.rate))) for clip in clips]
+    """(score, status) of each clip. A detector that fails on a batch is asked clip by clip."""
     rows: list[tuple[float, str]] = []
     for start in range(0, len(clips), max(1, spec.batch)):
         part = clips[start : start + max(1, spec.batch)]
@@ -186,66 +287,64 @@ class _Decoded:
 _decoded = _Decoded()
 
 
-class _Facts:
-    """What the condition really did: effective level, distortion, digest of everything heard, clips to listen to."""
+class _Notes:
+    """What the condition really did: digest of everything heard, effective level, distortion, clips to listen to."""
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.path = condition_path(job.run, job.condition)
-        self.known = self.path.exists()
-        self.digest = hashlib.sha256()
-        self.levels: list[float] = []
-        self.distortions: list[float] = []
-        self.tried = 0
-        self.kept = {"bonafide": 0, "spoof": 0}
-        chain = steps(job.condition)
-        self.only = chain[0] if len(chain) == 1 else None
+        self.digests: dict[str, bytes] = {}
+        self.measured: list[tuple[float, float]] = []
+        self.kept: list[tuple[str, str, Clip]] = []
+        only = steps(job.condition)
+        self.only = only[0] if len(only) == 1 else None
 
-    def note(self, trial: Trial, heard: Heard | str) -> None:
-        if self.known or trial.part != "eval" or not isinstance(heard, Heard):
+    def take(self, trial: Trial, heard: Heard | str) -> None:
+        if not self.job.notes(trial) or not isinstance(heard, Heard):
             return
-        self.digest.update(heard.window.samples.tobytes())
-        if self.tried < self.job.measured:
-            self.tried += 1
-            self._measure(heard)
-        if self.kept[trial.label] < self.job.listen:
-            self.kept[trial.label] += 1
-            self._keep(trial, heard.window)
+        self.digests[trial.id] = hashlib.sha256(heard.window.samples.tobytes()).digest()
+        if len(self.measured) < self.job.measured:
+            self.measured.append((self._level(heard), distortion(heard.clean, heard.corrupted)))
+        if sum(label == trial.label for _, label, _ in self.kept) < self.job.listen:
+            clip = heard.window
+            short = Clip(clip.samples[: int(_LISTEN_SECONDS * clip.rate)].copy(), clip.rate)
+            self.kept.append((trial.id, trial.label, short))
 
-    def _measure(self, heard: Heard) -> None:
-        self.distortions.append(distortion(heard.clean, heard.corrupted))
-        if self.only is not None and self.only[0].measure is not None:
-            spec, level = self.only
-            assert spec.measure is not None
-            self.levels.append(spec.measure(heard.clean, heard.corrupted, level))
+    def _level(self, heard: Heard) -> float:
+        if self.only is None or self.only[0].measure is None:
+            return float("nan")
+        spec, level = self.only
+        assert spec.measure is not None
+        return spec.measure(heard.clean, heard.corrupted, level)
 
-    def _keep(self, trial: Trial, clip: Clip) -> None:
-        short = Clip(clip.samples[: int(_LISTEN_SECONDS * clip.rate)], clip.rate)
-        folder = self.job.run / "samples" / file_name(self.job.condition)
-        save_audio(short, folder / f"{trial.label}-{file_name(trial.id)}.flac")
 
-    def write(self) -> None:
-        if self.known:
-            return
-        write_json(
-            self.path,
-            describe(self.job.condition)
-            | {
-                "status": "ok",
-                "why": "",
-                "digest": self.digest.hexdigest(),
-                "effective": _spread(self.levels),
-                "distortion_db": _mean(self.distortions),
-            },
-        )
+def _write_facts(job: Job, parts: Sequence[Part]) -> None:
+    digest = hashlib.sha256(b"".join(one for part in parts for one in part.digests.values()))
+    measured = [pair for part in parts for pair in part.measured][: job.measured]
+    left = dict.fromkeys(LABELS, job.listen)
+    for name, label, clip in (one for part in parts for one in part.kept):
+        if left[label]:
+            left[label] -= 1
+            folder = job.run / "samples" / file_name(job.condition)
+            save_audio(clip, folder / f"{label}-{file_name(name)}.flac")
+    write_json(
+        condition_path(job.run, job.condition),
+        describe(job.condition)
+        | {
+            "status": "ok",
+            "why": "",
+            "digest": digest.hexdigest(),
+            "effective": _spread([level for level, _ in measured]),
+            "distortion_db": _mean([db for _, db in measured]),
+        },
+    )
 
 
 def describe(condition: str) -> dict[str, Any]:
     """What the registry says of a condition: corruption, family, unit, level, index of the level, origin."""
-    chain = steps(condition)
-    if len(chain) != 1:
-        family = "clean" if not chain else "chain"
-        name = "" if not chain else condition
+    links = steps(condition)
+    if len(links) != 1:
+        family = "clean" if not links else "chain"
+        name = "" if not links else condition
         return {
             "condition": condition,
             "corruption": name,
@@ -255,7 +354,7 @@ def describe(condition: str) -> dict[str, Any]:
             "index": 0,
             "origin": "",
         }
-    spec, level = chain[0]
+    spec, level = links[0]
     return {
         "condition": condition,
         "corruption": spec.name,

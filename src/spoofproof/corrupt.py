@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 from . import registry
@@ -10,6 +11,8 @@ from .audio import Pad, window
 from .errors import BadAudio, MissingPart, SpoofproofError
 from .streams import stream
 from .types import Clip, Condition, CorruptionSpec
+
+_SPARE = 0.25  # seconds decoded beyond the longest need: no condition hears where the resampler's input ends
 
 
 def corrupt(clip: Clip, condition: Condition | str, *, key: str = "", seed: int = 0) -> Clip:
@@ -61,6 +64,11 @@ def seconds_needed(condition: Condition | str, seconds: float) -> float:
     for spec, level in reversed(steps(condition)):
         need = need * (spec.consumes(level) if spec.consumes else 1.0) + spec.margin
     return need
+
+
+def decoded_seconds(conditions: Iterable[Condition | str], seconds: float) -> float:
+    """How much of a file is decoded for a run that fills windows of ``seconds``: the longest need, and a little more."""
+    return max(seconds_needed(condition, seconds) for condition in conditions) + _SPARE
 
 
 @dataclass(frozen=True, slots=True, eq=False)

@@ -164,17 +164,26 @@ def detector(
     card: Callable[[], Mapping[str, object]] = dict,
     cost: float = 0.0,
     wraps: Callable[[str], Sequence[str]] = lambda argument: (),
+    cpus: float = 1.0,
+    gpus: float = 0.0,
 ) -> Callable[[F], F]:
     """Register a factory ``make(argument="…") -> Detector``: name and default argument are the function's own.
 
-    The fields are those of DetectorSpec. Raises SpoofproofError for a cost that is no number of milliseconds.
+    The fields are those of DetectorSpec. Raises SpoofproofError for a cost that is no number of milliseconds, and for
+    resources that no machine can give.
     """
     if not 0 <= cost < float("inf"):
         raise SpoofproofError(f"the cost of a detector is in ms a clip on one core, at least 0; got {cost}")
+    if not 0 < cpus < float("inf") or not 0 <= gpus <= 1:
+        raise SpoofproofError(
+            f"a detector takes more than 0 cpus and 0 to 1 of a GPU; got cpus={cpus}, gpus={gpus}"
+        )
 
     def register(make: F) -> F:
         summary = _first_sentence(make)
-        spec = DetectorSpec(name or _name_of(make), make, rate, summary, seconds, batch, card, cost, wraps)
+        spec = DetectorSpec(
+            name or _name_of(make), make, rate, summary, seconds, batch, card, cost, wraps, cpus, gpus
+        )
         detectors.add(spec, _home_of(make))
         return make
 

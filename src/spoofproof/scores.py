@@ -14,6 +14,8 @@ from __future__ import annotations
 import hashlib
 import io
 import json
+import os
+import socket
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -153,6 +155,18 @@ def read_cell(path: Path) -> Cell:
         ) from None
 
 
+def rows_in(path: Path) -> int:
+    """How many trials a cell holds, 0 where there is none. Raises BadScores when the file is damaged."""
+    if not path.exists():
+        return 0
+    try:
+        return int(pq.read_metadata(path).num_rows)
+    except (pa.ArrowException, OSError) as error:
+        raise BadScores(
+            f"the cell {path} cannot be read ({error}); delete it and run the bench again"
+        ) from None
+
+
 def write_trials(path: Path, trials: Sequence[Trial]) -> None:
     """Write the trials of a run, in order. Raises RunConflict (disk full)."""
     columns: dict[str, list[str]] = {name: [str(getattr(t, name)) for t in trials] for name in _TRIAL_COLUMNS}
@@ -193,6 +207,24 @@ def write_json(path: Path, value: object) -> None:
     text = json.dumps(value, indent=1, sort_keys=True, ensure_ascii=False, allow_nan=False)
     with whole_file(path) as out:
         out.write(text.encode() + b"\n")
+
+
+def write_json_once(path: Path, value: object) -> bool:
+    """The same where there is no such file yet; whether it was this process that wrote it, of all that try at once.
+
+    Raises RunConflict (disk full).
+    """
+    own = path.with_name(f".{path.name}.{socket.gethostname()}.{os.getpid()}")
+    write_json(own, value)
+    try:
+        os.link(own, path)
+    except FileExistsError:
+        return False
+    except OSError:  # a file system without links: the last one wins, and all say the same
+        own.replace(path)
+    finally:
+        own.unlink(missing_ok=True)
+    return True
 
 
 def digest_of(trials: Iterable[Trial]) -> str:

@@ -3,14 +3,20 @@
 A network that needs a third of a second of a core for each clip would turn minutes into hours. A plan can therefore
 say that detectors beyond some cost hear fewer trials and fewer levels. Which ones depends on the plan's seed alone:
 every heavy detector hears the same trials under every condition, so that all differences stay paired.
+
+A run on a budget (``Reach``) goes into one random order of the trials, the same for all conditions and detectors, as deep
+as time allows.
 """
 
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
 
 from . import registry
 from .errors import BadPlan, UnknownName
@@ -92,6 +98,69 @@ class Heavy:
     def as_dict(self) -> dict[str, Any]:
         """Plain values, for the run's record."""
         return {k: list(v) if isinstance(v, tuple) else v for k, v in asdict(self).items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Reach:
+    """How deep a run on a budget has gone into the draw of ``places``, for each condition.
+
+    depths: by condition, eval trials of each class that every detector hears; a condition that is not named is not heard.
+    dev: trials of each class of the part dev, under "clean". first: the depth that every condition had before any other:
+    the facts of a condition are of these trials, so that they can be compared.
+    """
+
+    depths: Mapping[str, int]
+    dev: int
+    first: int
+
+    @classmethod
+    def read(cls, budget: Mapping[str, Any]) -> Reach:
+        """From ``budget`` of a run's record."""
+        return cls(dict(budget["reach"]), budget["dev"], budget["first"])
+
+    def holds(self, condition: str, trial: Trial, place: int) -> bool:
+        """Whether a trial at ``place`` of its class is heard under a condition."""
+        return place < (self.dev if trial.part == "dev" else self.depths.get(condition, 0))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values, for the run's record."""
+        return {"reach": dict(self.depths), "dev": self.dev, "first": self.first}
+
+
+def places(trials: Sequence[Trial], seed: int) -> dict[str, int]:
+    """By trial id its place, 0 and up, in a random order of its part and class.
+
+    The first n of a class are a sample of it in which every trial has the same chance, n over the size of the class, attacks
+    are held in proportion to their sizes, and within an attack speakers (sources, where no speaker is known). A deeper sample holds the
+    shallower one. The order depends on ``seed`` and the trials, not on how they are listed.
+
+    Systematic sampling from a circle with a random start (Cochran 1977, Sampling Techniques, 3rd ed., chapter 8): attacks
+    and speakers lie together on it, shuffled within; the steps go round it as van der Corput's numbers do.
+    """
+    classes: dict[tuple[str, str], dict[tuple[str, str], list[str]]] = {}
+    for trial in trials:
+        strata = classes.setdefault((trial.part, trial.label), {})
+        strata.setdefault((trial.attack, trial.speaker or trial.source), []).append(trial.id)
+    found: dict[str, int] = {}
+    for key, strata in classes.items():
+        circle: list[str] = []
+        for name, ids in sorted(strata.items()):
+            ids = sorted(ids)
+            circle += [ids[i] for i in stream(seed, "places", *key, *name).permutation(len(ids))]
+        start = int(stream(seed, "places", *key).integers(len(circle)))
+        steps = (_round_and_round(len(circle)) + start) % len(circle)
+        found |= {circle[spot]: place for place, spot in enumerate(steps)}
+    return found
+
+
+def _round_and_round(n: int) -> NDArray[np.int64]:
+    """0 to n - 1 in the order of their mirrored bits: any beginning of it is spread evenly over the whole."""
+    bits = max(1, (n - 1).bit_length())
+    counts = np.arange(1 << bits)
+    mirrored = np.zeros_like(counts)
+    for bit in range(bits):
+        mirrored |= (counts >> bit & 1) << (bits - 1 - bit)
+    return mirrored[mirrored < n]
 
 
 def _spread(trials: Sequence[Trial], most: int, seed: int, *keys: str) -> list[str]:

@@ -216,6 +216,7 @@ class DetectorSpec:
     card(): facts for people (data, figures, limits), {} when there are none. cost: milliseconds of one core that a clip of
     4 s takes, as declared, 0 where nothing is: a plan may give costly detectors a sub-sample.
     wraps(argument): references of the detectors inside, whose identity is part of this one's.
+    cpus, gpus: what it takes on a cluster that has them: cores, and the share of one GPU that it fills while it is loaded.
     """
 
     name: str
@@ -227,6 +228,8 @@ class DetectorSpec:
     card: Callable[[], Mapping[str, object]] = dict
     cost: float = 0.0
     wraps: Callable[[str], Sequence[str]] = lambda argument: ()
+    cpus: float = 1.0
+    gpus: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

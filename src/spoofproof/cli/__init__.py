@@ -11,7 +11,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from ..errors import SpoofproofError
+from ..errors import BadPlan, SpoofproofError
+from . import forecast
 from .console import bar, complain, console, cores, note, resumable, table
 from .gate import register as register_gate
 from .study import calibrate_severity, study_app
@@ -97,6 +98,10 @@ def bench(
         Path | None, typer.Option(help="Run folder; one that exists is continued. Default: runs/PLAN-CORPUS.")
     ] = None,
     workers: Annotated[int, typer.Option(min=0, help="Local processes. Default: one a core.")] = 0,
+    scale: Annotated[str, typer.Option(help="local, ray or ray:HOST:PORT (docs/scale.md).")] = "local",
+    shard: Annotated[
+        str, typer.Option(help="K/N: only this share of the conditions; N processes fill one folder.")
+    ] = "",
     size: Annotated[
         int,
         typer.Option(
@@ -113,12 +118,29 @@ def bench(
     reference: Reference = "",
     resamples: Resamples = 1000,
     min_coverage: MinCoverage = 0.0,
+    dry_run: Annotated[
+        bool, typer.Option("--dry-run", help="Measure on a few clips how long it will take; score nothing.")
+    ] = False,
+    budget: Annotated[
+        str,
+        typer.Option(
+            help="Stop after this long (90s, 10m, 2h), with a sample of the trials, where it tells most."
+        ),
+    ] = "",
 ) -> None:
     """Measure how robust detectors are: a table here, a report in the run folder. Stop and go on at any time."""
-    from ..bench import check_trials, run
+    from ..bench import check_trials
     from ..plan import Plan
     from ..registry import detectors as registry
+    from ..scale import LOCAL, Share, check
 
+    check(scale)
+    share = Share.parse(shard) if shard else Share()
+    seconds = forecast.seconds(budget) if budget else None
+    if (budget or dry_run) and (shard or scale != LOCAL):
+        raise BadPlan(
+            "--budget and --dry-run are of one machine: they go with neither --scale ray nor --shard"
+        )
     the_plan = Plan.load(plan)
     changes: dict[str, Any] = {}
     if detector:
@@ -143,6 +165,9 @@ def bench(
         *(("--limit", str(limit)) if limit else ()),
     ]
     folder = out or Path("runs") / _run_name(the_plan.name, corpus)
+    if dry_run:
+        forecast.dry_run(the_plan, trials, folder, workers=workers or cores())
+        return
     if not (folder / "run.json").exists():
         with bar("audit", "files") as update:
             facts = {**facts, "audit": _audit(trials, update, the_plan.seed)}
@@ -150,15 +175,22 @@ def bench(
         f"{len(trials)} trials, {len(the_plan.conditions)} conditions, {len(the_plan.detectors)} detectors → {folder}"
     )
     with resumable(), bar("bench", "trials") as update:
-        table = run(
+        table = forecast.scored(
             the_plan,
             trials,
             folder,
+            budget=seconds,
             corpus=facts,
-            workers=workers or cores(),
+            workers=workers or (cores() if scale == LOCAL else 0),
             progress=lambda p: update(p.done, p.total, p.condition),
+            **({} if budget else {"scale": scale, "share": share, "say": note}),
         )
-    _report(table, folder, folder, reference=reference, resamples=resamples)
+    if shard:
+        note(
+            f"share {share} is done: {len(table.cells)} cells are there. When all are: spoofproof report {folder}"
+        )
+    else:
+        _report(table, folder, folder, reference=reference, resamples=resamples)
     _check_coverage(table, min_coverage)
 
 

@@ -10,7 +10,7 @@ from ..audio import fit, resample
 from ..errors import BadPlan
 from ..registry import corruption
 from ..types import Clip, Rng, Samples
-from .coding import at_rate, decode, encode, to_pcm16
+from .coding import Recent, at_rate, decode, encode, to_pcm16
 
 _MP3_RATES = (16_000, 22_050, 24_000)
 _MP3_KBPS = (8, 16, 24, 32, 40, 48, 56, 64, 80, 96, 112, 128, 144, 160)
@@ -19,6 +19,7 @@ _MP3_DELAY = 576 + 529  # LAME's encoder and the decoder (528 + 1), at every rat
 _OPUS_RATES = (8_000, 12_000, 16_000, 24_000, 48_000)
 _OPUS_PRE_SKIP = 312  # at the decoder's 48 kHz: 4 ms + 2.5 ms, what libopus answers to OPUS_GET_LOOKAHEAD
 _OPUS_FRAME_MS = 20
+_recent = Recent()
 
 
 def _mp3_kbps(clean: Clip, corrupted: Clip, level: float) -> float:
@@ -45,7 +46,7 @@ def mp3(clip: Clip, level: float, rng: Rng) -> Clip:
     """
 
     def code(samples: Samples) -> Samples:
-        return _mp3(Clip(samples, rate), level)[1][_MP3_DELAY:]
+        return _mp3(Clip(samples, rate), level)[1][_MP3_DELAY:].copy()  # what is kept is nobody else's
 
     rate = _mp3_rate(clip.rate)
     return at_rate(clip, rate, code)
@@ -57,16 +58,24 @@ def _mp3_rate(rate: int) -> int:
 
 def _mp3(clip: Clip, level: float) -> tuple[bytes, Samples]:
     """The stream and what it decodes to, delay included."""
+    if level not in _MP3_KBPS:
+        raise BadPlan(f"mp3@{level:g}: MPEG-2 Layer III has {', '.join(map(str, _MP3_KBPS))} kbit/s")
+
+    def code() -> tuple[bytes, Samples]:
+        return _lame(clip, int(level))
+
+    return _recent.get(clip.samples, ("mp3", clip.rate, level), code)
+
+
+def _lame(clip: Clip, kbps: int) -> tuple[bytes, Samples]:
     import lameenc
     import soundfile
 
-    if level not in _MP3_KBPS:
-        raise BadPlan(f"mp3@{level:g}: MPEG-2 Layer III has {', '.join(map(str, _MP3_KBPS))} kbit/s")
     encoder = lameenc.Encoder()
     encoder.set_channels(1)
     encoder.set_in_sample_rate(clip.rate)
     encoder.set_out_sample_rate(clip.rate)
-    encoder.set_bit_rate(int(level))
+    encoder.set_bit_rate(kbps)
     encoder.set_quality(3)
     # flush() adds the silence that brings the last sample out of the decoder
     stream = bytes(encoder.encode(to_pcm16(clip.samples).tobytes())) + bytes(encoder.flush())
@@ -112,12 +121,15 @@ def _opus(clip: Clip, level: float) -> list[bytes]:
         "frame_duration": str(_OPUS_FRAME_MS),
         "vbr": "on",
     }
-    pcm = to_pcm16(resample(clip, rate).samples)
-    return encode(
-        "libopus",
-        pcm,
-        rate,
-        bit_rate=round(level * 1000),
-        options=options,
-        extra=_OPUS_PRE_SKIP * rate // 48_000,
-    )
+
+    def code() -> list[bytes]:
+        return encode(
+            "libopus",
+            to_pcm16(resample(clip, rate).samples),
+            rate,
+            bit_rate=round(level * 1000),
+            options=options,
+            extra=_OPUS_PRE_SKIP * rate // 48_000,
+        )
+
+    return _recent.get(clip.samples, ("opus", clip.rate, level), code)

@@ -15,6 +15,8 @@ from ..registry import detector
 from ..types import Clip, Detector
 from .prepare import RATE, prepare
 
+_GPU = 0.1  # of one GPU: 600 million float32 parameters and as much again to think with, on a card of 40 GB and more
+
 
 @dataclass(frozen=True, slots=True)
 class Published:
@@ -159,7 +161,7 @@ def _factory(one: Published) -> Callable[..., Detector]:
 
 
 for _one in PUBLISHED:
-    detector(rate=RATE, name=_one.name, batch=1, cost=_one.cost, card=_card(_one))(_factory(_one))
+    detector(rate=RATE, name=_one.name, batch=1, cost=_one.cost, card=_card(_one), gpus=_GPU)(_factory(_one))
 
 
 def _load(name: str, source: str) -> Detector:

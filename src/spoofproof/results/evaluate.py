@@ -101,7 +101,7 @@ def evaluate(
     )
     live = [d for d in table.detectors if any(grounds.own(d).values(d, i.name) is not None for i in infos)]
     named = _reference(table, live, reference)
-    notes = say.of_run(grounds, infos, live)
+    notes = [*say.of_budget(table, base.cells), *say.of_run(grounds, infos, live)]
     if not live:
         return replace(
             base, notes=notes, contamination=_contamination(grounds, sights, (), without_contaminated)
@@ -188,7 +188,7 @@ def _cells(
             condition,
             {m: grid.estimate(v, use) for m, v in (values or {}).items() if m in shown},
             {m: grid.estimate(v, delta[1]) for m, v in delta[0].items() if m in shown} if delta else {},
-            float(use.mean()) if use.size else float("nan"),
+            float(use.sum()) / rows if (rows := grid.rows(detector, condition)) else float("nan"),
             _cell_note(grid, values, use),
             share,
             *both,

@@ -103,12 +103,28 @@ class Grid:
         low, high = interval(
             values[1:],
             confidence=self.confidence,
-            clusters=self.drawn.fewest,
+            clusters=self.drawn.fewest if use is None else self._fewest(use),
             value=float(values[0]),
         )
         mask = np.ones(len(self.trials), bool) if use is None else use
         n_bonafide = int((mask & self.is_bonafide).sum())
         return Estimate(float(values[0]), low, high, n_bonafide, int(mask.sum()) - n_bonafide)
+
+    def _fewest(self, use: NDArray[np.bool_]) -> int:
+        """The smallest number of clusters of any kind that ``use`` holds: a cell may hold fewer than the grid."""
+        assert self.drawn is not None
+        if use.all() or self.drawn.fewest < 2:
+            return self.drawn.fewest
+        drawn = self.drawn
+        kinds = [drawn.unit[drawn.cell[use & mask]] for mask in (drawn.bonafide, ~drawn.bonafide)]
+        kinds.append(drawn.attack[drawn.cell[use]])
+        counts = [np.unique(kind[kind >= 0]).size for kind in kinds if (kind >= 0).any()]
+        return max(2, min(counts))
+
+    def rows(self, detector: str, condition: str) -> int:
+        """How many of the eval trials a cell holds, with a score or without."""
+        cell = self.table.cells.get((detector, condition))
+        return sum(name in self._place for name in cell.ids) if cell is not None else 0
 
     def _over(self, detector: str, condition: str, use: NDArray[np.bool_]) -> dict[str, Values] | None:
         if np.array_equal(use, np.isfinite(self.scores(detector, condition))):

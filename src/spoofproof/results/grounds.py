@@ -30,6 +30,9 @@ class Grounds:
         self.table = table
         self.names = list(names)
         self.trials = [t for t in table.trials if t.part == "eval"]
+        if table.record.get("budget"):  # what nobody heard is no evidence, and no cluster of it is drawn
+            heard = {name for cell in table.cells.values() for name in cell.ids}
+            self.trials = [t for t in self.trials if t.id in heard]
         self._part: Mapping[str, Any] = table.record.get("heavy") or {}
         known = table.record.get("detectors", {})
         self.heavy = [

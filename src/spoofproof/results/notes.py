@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Sequence
+import math
+import statistics
+from collections.abc import Collection, Mapping, Sequence
 
+from ..scores import ScoreTable
 from .common import Ground
 from .grounds import Grounds
-from .nouns import ConditionInfo, SubSample
+from .nouns import CellResult, ConditionInfo, SubSample
+from .summary import EER
 
 
 def of_run(grounds: Grounds, infos: Sequence[ConditionInfo], live: Sequence[str]) -> list[str]:
@@ -36,6 +40,32 @@ def of_run(grounds: Grounds, infos: Sequence[ConditionInfo], live: Sequence[str]
             f"{', …' if len(waiting) > 5 else ''}) and are in no mean"
         )
     return notes
+
+
+def of_budget(table: ScoreTable, cells: Mapping[tuple[str, str], CellResult]) -> list[str]:
+    """How far a run on a budget has come, and how precise that made it; nothing where everything was heard."""
+    if not table.record.get("budget"):
+        return []
+    whole = sum(trial.part == "eval" for trial in table.trials)
+    sizes = {c: sum(_sizes(cells, c)) for c in dict.fromkeys(condition for _, condition in cells)}
+    if not sizes or min(sizes.values()) >= whole:
+        return []
+    widths: dict[str, dict[str, float]] = {}
+    for (detector, condition), cell in cells.items():
+        eer = cell.metrics.get(EER)
+        if eer is not None and math.isfinite(eer.high - eer.low):
+            widths.setdefault(detector, {})[condition] = 50 * (eer.high - eer.low)
+    reached = []
+    for detector, by in widths.items():
+        worst = max(by, key=lambda c: by[c])
+        reached.append(
+            f"{detector} to ± {statistics.median(by.values()):.1f} (at worst ± {by[worst]:.1f}, under {worst})"
+        )
+    return [
+        f"on a budget: each condition was heard through the first {min(sizes.values())} to {max(sizes.values())} of {whole} "
+        "trials in one random order, the same for all detectors, deeper where intervals were wider. EER is known, in points, "
+        f"median over conditions: {'; '.join(reached)}. The same command goes deeper; without --budget, to the end"
+    ]
 
 
 def left_out(
@@ -73,6 +103,12 @@ def sub_sample(part: SubSample) -> str:
         f"{part.n_spoof} spoof) and {len(part.conditions)} of {part.of_conditions} conditions (of each corruption the "
         f"{levels} level{'s' if len(part.levels) > 1 else ''})"
     )
+
+
+def _sizes(cells: Mapping[tuple[str, str], CellResult], condition: str) -> tuple[int, int]:
+    """Most (bona fide, spoof) trials that a detector has scores of."""
+    found = [cell.metrics[EER] for (_, c), cell in cells.items() if c == condition and EER in cell.metrics]
+    return max((e.n_bonafide for e in found), default=0), max((e.n_spoof for e in found), default=0)
 
 
 def _heard(grounds: Grounds) -> list[str]:

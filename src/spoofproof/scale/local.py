@@ -1,7 +1,7 @@
-"""How jobs get done: in this process, or by local workers. Which one is used never changes a byte of a result.
+"""Jobs done on this machine: in this process, or by local workers.
 
 A worker is a fresh process (spawn) with one arithmetic thread that reads the files itself and writes its cells
-itself; only names travel. (Ray and Slurm need nothing else: a cell is a file, and a job says all there is to know.)
+itself; only names travel.
 """
 
 from __future__ import annotations
@@ -18,9 +18,11 @@ from contextlib import AbstractContextManager, contextmanager
 from queue import Empty
 from typing import Any
 
-from .audio import remove_halves
-from .cell import Job, Tick, fill
-from .errors import BadPlan, SpoofproofError
+from ..audio import remove_halves
+from ..cell import Job, Tick, fill
+from ..errors import BadPlan, SpoofproofError
+
+Crew = Callable[[Sequence[Job], Tick, Callable[[Job], None]], None]
 
 
 def do(jobs: Sequence[Job], *, workers: int, tick: Tick, done: Callable[[Job], None]) -> None:
@@ -28,15 +30,33 @@ def do(jobs: Sequence[Job], *, workers: int, tick: Tick, done: Callable[[Job], N
 
     Raises the first SpoofproofError of a job (what was finished stays), and SpoofproofError when a worker dies.
     """
+    with crew(min(workers, max(1, len(jobs)))) as work:
+        work(jobs, tick, done)
+
+
+@contextmanager
+def crew(workers: int) -> Iterator[Crew]:
+    """``work(jobs, tick, done)`` as often as it is needed, by the same workers: models are loaded and clips are decoded
+    once. Raises BadPlan for less than one; ``work`` raises what ``do`` raises, and is of no use afterwards."""
     if workers < 1:
         raise BadPlan(f"--workers is at least 1, not {workers}")
-    if workers == 1 or len(jobs) <= 1:
+    if workers == 1:
         with one_thread():
-            for job in jobs:
-                fill(job, tick)
-                done(job)
-    else:
-        _pool(jobs, min(workers, len(jobs)), tick, done)
+            yield _alone
+        return
+    context = multiprocessing.get_context("spawn")
+    ticks = context.Queue()
+    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(ticks, os.getpid()))
+    try:
+        yield lambda jobs, tick, done: _together(pool, ticks, jobs, tick, done)
+    finally:
+        pool.shutdown(wait=True, cancel_futures=True)
+
+
+def _alone(jobs: Sequence[Job], tick: Tick, done: Callable[[Job], None]) -> None:
+    for job in jobs:
+        fill(job, tick)
+        done(job)
 
 
 def one_thread() -> AbstractContextManager[Any]:
@@ -47,10 +67,9 @@ def one_thread() -> AbstractContextManager[Any]:
     return limits
 
 
-def _pool(jobs: Sequence[Job], workers: int, tick: Tick, done: Callable[[Job], None]) -> None:
-    context = multiprocessing.get_context("spawn")
-    ticks = context.Queue()
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(ticks, os.getpid()))
+def _together(
+    pool: ProcessPoolExecutor, ticks: Any, jobs: Sequence[Job], tick: Tick, done: Callable[[Job], None]
+) -> None:
     try:
         with _ctrl_c_held():
             waiting: dict[Future[None], Job] = {pool.submit(_work, job): job for job in jobs}
@@ -74,8 +93,6 @@ def _pool(jobs: Sequence[Job], workers: int, tick: Tick, done: Callable[[Job], N
             process.join()
         remove_halves(jobs[0].run, [process.pid for process in pool_processes])
         raise
-    finally:
-        pool.shutdown(wait=True, cancel_futures=True)
 
 
 @contextmanager
