@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Literal
 
 import numpy as np
-from scipy import signal
+import scipy  # its parts load when they are used: scipy.signal takes half a second
 
 from ..errors import BadPlan
 from ..registry import corruption
@@ -125,8 +125,8 @@ def _butterworth(clip: Clip, level: float, kind: Literal["highpass", "lowpass"])
         raise BadPlan(
             f"{kind} at {level:g}: the cut-off is a share of the Nyquist frequency, between 0 and 1"
         )
-    sections = signal.butter(_ORDER, level, kind, output="sos")
-    return clip.replace(np.asarray(signal.sosfilt(sections, clip.samples.astype(np.float64))))
+    sections = scipy.signal.butter(_ORDER, level, kind, output="sos")
+    return clip.replace(np.asarray(scipy.signal.sosfilt(sections, clip.samples.astype(np.float64))))
 
 
 def _khz(clean: Clip, corrupted: Clip, level: float) -> float:
