@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import scipy  # its parts load when they are used: scipy.signal takes half a second
@@ -97,11 +98,17 @@ def parametric_codec(clip: Clip, level: float, rng: Rng) -> Clip:
     return at_rate(clip, _RATE, lambda samples: decode(encode(samples, layout), samples.size, layout, rng))
 
 
+@lru_cache
+def _filters() -> tuple[NDArray[np.float64], tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """What takes out rumble below 50 Hz (second-order sections), and what leaves the pitch below 1 kHz (numerator, denominator)."""
+    b, a = scipy.signal.butter(2, 1000, fs=_RATE)
+    return np.asarray(scipy.signal.butter(2, 50, "highpass", fs=_RATE, output="sos")), (b, a)
+
+
 def encode(samples: Samples, layout: Layout) -> bytes:
     """The stream of ``samples`` (T,) at 16 kHz: ceil(T / hop) frames, bit after bit, the last byte filled with zeros."""
-    x = scipy.signal.sosfilt(
-        scipy.signal.butter(2, 50, "highpass", fs=_RATE, output="sos"), samples.astype(np.float64)
-    )
+    rumble, voice = _filters()
+    x = scipy.signal.sosfilt(rumble, samples.astype(np.float64))
     flat = scipy.signal.lfilter([1.0, -_EMPHASIS], [1.0], x)
     codes = [
         np.column_stack(
@@ -114,7 +121,7 @@ def encode(samples: Samples, layout: Layout) -> bytes:
         for part, voiced in zip(
             _cut(flat, layout.hop, layout.window, samples.size),
             _cut(
-                scipy.signal.lfilter(*scipy.signal.butter(2, 1000, fs=_RATE), x),
+                scipy.signal.lfilter(*voice, x),
                 layout.hop,
                 _PITCH_WINDOW,
                 samples.size,

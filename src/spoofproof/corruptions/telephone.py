@@ -6,6 +6,7 @@ import functools
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
 import scipy  # its parts load when they are used: scipy.signal takes half a second
@@ -117,6 +118,7 @@ def _in_band(samples: Samples, line: _Line) -> Samples:
 
 
 @functools.cache
+@lru_cache(maxsize=16)
 def _taps(rate: int, low: float, high: float) -> Samples:
     """-6 dB at the edges of the band; odd in number, so that the middle one is the present."""
     count = int(3.3 * rate / (0.4 * low)) | 1  # Hamming: a transition of 0.4 times the lower edge
