@@ -20,12 +20,7 @@ def made(name: str) -> tuple[Any, Path]:
 
     torch.manual_seed(0)
     torch.set_num_threads(1)
-    builders = {
-        "aasist": nets.aasist.aasist,
-        "aasist-l": nets.aasist.aasist_l,
-        "lfcc-lcnn": nets.lfcc_lcnn.lfcc_lcnn,
-    }
-    network = builders[name]().eval()
+    network = nets.build(name).eval()
     path = FOLDER / f"{name}-{torch.__version__}.onnx"
     if not path.exists():
         export(network, path, name=name, settings={}, window=WINDOW_SAMPLES, calibration=(1.0, 0.0))

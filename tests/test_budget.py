@@ -403,9 +403,11 @@ def test_a_forecast_adds_up(trials: list[Trial], tmp_path: Path) -> None:
         score={one: 0.005, two: 0.010},
         load={one: 1.0, two: 0.5},
         seconds=0.35,
+        cell=0.25,
+        sample=0.01,
     )
     found = cost.forecast(the_plan, jobs, costs, cells=8, workers=2)
-    expected = 164 * (0.002 + 0.015) + (2 * 40 + 4) * 0.001 + 4 * 2 * 0.1 + 2 * 1.5
+    expected = 164 * (0.002 + 0.015) + (2 * 40 + 4) * 0.001 + 4 * 2 * 0.1 + 2 * 1.5 + 8 * 0.25 + 4 * 2 * 0.01
     assert found.seconds == pytest.approx(expected / 2)
     assert [line.total for line in found.detectors] == pytest.approx([0.82, 1.64])
     assert sum(line.clips for line in found.families) == 164

@@ -8,7 +8,8 @@ heard; clean audio is heard as far as anything. So all differences stay paired. 
 trial scores does not: a run on a budget can go on to everything and is then the run that had none.
 
 A width that was lucky would stop a condition early, and its interval would be too narrow. Widths are therefore never
-taken for less than what a rate near the measured one leaves open at that number of trials (``guarded``).
+taken for less than what a rate near the measured one leaves open at that number of trials (``guarded``), and no condition
+stays behind half the depth of another.
 """
 
 from __future__ import annotations
@@ -153,7 +154,7 @@ def next_round(
     """Deeper where ``widths`` (by condition) are widest, for at most ``seconds`` of one core.
 
     A width is taken to fall with the square root of the depth; the widest of all gains a quarter of its depth at a time, until
-    the next such step does not fit. Clean audio is always as deep as the deepest.
+    the next such step does not fit. Clean audio is always as deep as the deepest, and everything at least half as deep.
     """
     depths = dict(reach.depths)
     queue = [(-width, c) for c, width in widths.items() if c in depths and c in prices.each]
@@ -164,7 +165,8 @@ def next_round(
         wanted = min(whole.first, depth + max(2, depth // 4))
         if wanted == depth:
             continue
-        step = {condition: wanted} | ({CLEAN: max(wanted, depths[CLEAN])} if CLEAN in depths else {})
+        step = {c: wanted // 2 for c in prices.each if depths.get(c, wanted) < wanted // 2}
+        step |= {CLEAN: max(wanted, depths.get(CLEAN, 0)), condition: wanted}
         price = prices.between(depths, step)
         if price > seconds:
             break

@@ -10,21 +10,25 @@ from __future__ import annotations
 
 import hashlib
 import statistics
+import tempfile
 import time
 from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
-from .audio import open_audio
+import numpy as np
+
+from .audio import open_audio, save_audio
 from .cell import Job, Windows, describe, listen, load_detector
 from .corrupt import Heard, decoded_seconds, hear, steps
 from .corruptions.measure import distortion
 from .errors import BadAudio, BadCorpus, BadPlan, MissingPart, UnknownName
 from .plan import Plan
 from .scale import one_thread
+from .scores import OK, Cell, write_cell
 from .subsample import places
-from .types import Clip, Trial
+from .types import LABELS, Clip, Trial
 
 CLIPS = 3  # that a figure is the median of
 _BATCH = 8
@@ -38,7 +42,7 @@ Tick = Callable[[int, int, str], None]
 class Costs:
     """Seconds of one core. decode: a file. clip: by condition, from a decoded clip to its window, noted. facts: by
     condition, to measure one clip's effective level. score: by detector, one window. load: by detector, in each worker.
-    seconds: of audio in a file, as far as it is decoded (mean)."""
+    seconds: of audio in a file, as far as it is decoded (mean). cell: to write one. sample: to keep a clip to listen to."""
 
     decode: float
     clip: Mapping[str, float]
@@ -46,6 +50,8 @@ class Costs:
     score: Mapping[str, float]
     load: Mapping[str, float]
     seconds: float
+    cell: float = 0.0
+    sample: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,6 +102,7 @@ def measure(
     total = len(conditions) + len(detectors)
     with one_thread():
         decode, files = _decoded(plan, trials, seconds, 1 + clips)  # one to warm up on
+        mean = statistics.fmean(file.seconds for _, file in files)
         clip, facts, windows = {}, {}, []
         for done, condition in enumerate(conditions):
             progress(done, total, condition)
@@ -105,8 +112,8 @@ def measure(
         for done, text in enumerate(detectors, start=len(conditions)):
             progress(done, total, text)
             load[text], score[text] = _detector(text, windows)
-    mean = statistics.fmean(file.seconds for _, file in files)
-    return Costs(decode, clip, facts, score, load, mean)
+        cell, sample = _writing(windows[0] if windows else files[0][1])
+    return Costs(decode, clip, facts, score, load, mean, cell, sample)
 
 
 def forecast(plan: Plan, jobs: Sequence[Job], costs: Costs, *, cells: int, workers: int) -> Forecast:
@@ -158,11 +165,14 @@ def _other(plan: Plan, jobs: Sequence[Job], costs: Costs, workers: int) -> tuple
     noted = {job.condition: min(plan.measured, job.left) for job in jobs}
     facts = sum(costs.facts[c] * n for c, n in noted.items())
     load = sum(costs.load.values())
+    cells = sum(len(job.detectors) for job in jobs)
+    writing = costs.cell * cells + costs.sample * len(LABELS) * plan.listen * len(jobs)
     n = sum(noted.values())
     return (
         Line("decoding", 0, opened, costs.decode, costs.decode * opened),
         Line("loading detectors", 0, 0, load, load * workers),
         Line("effective levels", 0, n, facts / max(1, n), facts),
+        Line("writing cells", cells, 0, writing / max(1, cells), writing),
     )
 
 
@@ -215,6 +225,20 @@ def _condition(
     others = files[1:] or files
     spent = [once(*file) for file in others[: 1 if first > _PATIENCE else None]]
     return statistics.median(spent), _facts(condition, heard[:1]), heard[:1]
+
+
+def _writing(window: Clip) -> tuple[float, float]:
+    """(seconds to write a cell, seconds to write a clip), beside the run."""
+    cell = Cell(("a",), np.zeros(1), (OK,))
+    with tempfile.TemporaryDirectory() as folder:
+        spent = []
+        for _ in range(2):
+            begin = time.process_time()
+            write_cell(Path(folder) / "cell.parquet", cell)
+            middle = time.process_time()
+            save_audio(window, Path(folder) / "clip.flac")
+            spent.append((middle - begin, time.process_time() - middle))
+    return spent[-1]  # the first loads what it needs
 
 
 def _facts(condition: str, heard: Sequence[Heard]) -> float:

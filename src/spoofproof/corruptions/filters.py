@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from typing import Literal
 
 import numpy as np
-from scipy import signal
+import scipy  # its parts load when they are used: scipy.signal takes half a second
+from numpy.typing import NDArray
 
 from ..errors import BadPlan
 from ..registry import corruption
@@ -125,8 +127,15 @@ def _butterworth(clip: Clip, level: float, kind: Literal["highpass", "lowpass"])
         raise BadPlan(
             f"{kind} at {level:g}: the cut-off is a share of the Nyquist frequency, between 0 and 1"
         )
-    sections = signal.butter(_ORDER, level, kind, output="sos")
-    return clip.replace(np.asarray(signal.sosfilt(sections, clip.samples.astype(np.float64))))
+    return clip.replace(
+        np.asarray(scipy.signal.sosfilt(_sections(level, kind), clip.samples.astype(np.float64)))
+    )
+
+
+@lru_cache(maxsize=64)
+def _sections(level: float, kind: Literal["highpass", "lowpass"]) -> NDArray[np.float64]:
+    """Second-order sections, shape (3, 6): to design them takes as long as to filter a second of audio."""
+    return np.asarray(scipy.signal.butter(_ORDER, level, kind, output="sos"))
 
 
 def _khz(clean: Clip, corrupted: Clip, level: float) -> float:

@@ -8,8 +8,9 @@ are made for real speech, where parts of the spectrum are empty, as well as for 
 from __future__ import annotations
 
 import numpy as np
+import scipy  # its parts load when they are used: scipy.signal takes half a second
 from numpy.typing import NDArray
-from scipy import fft, ndimage, signal
+from scipy import fft
 
 from ..types import Clip
 
@@ -97,7 +98,7 @@ def transfer(clean: Clip, corrupted: Clip, frame: float = 0.128) -> tuple[Real, 
     size = 4 * max(4, round(frame * clean.rate / 4))
     if x.size < size:
         x, y = (np.concatenate([z, np.zeros(size - z.size)]) for z in (x, y))
-    window = signal.windows.hann(size, sym=False)
+    window = scipy.signal.windows.hann(size, sym=False)
     views = (np.lib.stride_tricks.sliding_window_view(z, size)[:: size // 4] * window for z in (x, y))
     spectra = [fft.rfft(view, axis=1) for view in views]
     power = (np.abs(spectra[0]) ** 2).sum(axis=0)
@@ -187,7 +188,7 @@ def causal_response(clean: Clip, corrupted: Clip, seconds: float, rounds: int = 
     power = np.abs(spectrum) ** 2
     if power.max() == 0:
         return np.zeros(taps)
-    power = ndimage.uniform_filter1d(power, 1 + 2 * (n // taps), mode="nearest")
+    power = scipy.ndimage.uniform_filter1d(power, 1 + 2 * (n // taps), mode="nearest")
     whiten = 1 / (power + 1e-4 * power.max())
 
     def back(error: Real) -> Real:
@@ -309,7 +310,9 @@ def _power_frames(clip: Clip, size: int, frames: int, bins: int = 0) -> Real:
 def _power_at(clip: Clip, size: int, starts: NDArray[np.int64], bins: int = 0) -> Real:
     padded = np.concatenate([clip.samples, np.zeros(max(0, size - clip.samples.size), dtype=np.float32)])
     cut = np.lib.stride_tricks.sliding_window_view(padded, size)[starts]
-    spectrum = fft.rfft(cut * signal.windows.hann(size, sym=False).astype(np.float32), bins or size, axis=1)
+    spectrum = fft.rfft(
+        cut * scipy.signal.windows.hann(size, sym=False).astype(np.float32), bins or size, axis=1
+    )
     return np.asarray(spectrum.real.astype(np.float64) ** 2 + spectrum.imag.astype(np.float64) ** 2)
 
 

@@ -8,11 +8,12 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
+import scipy  # its parts load when they are used: scipy.signal takes half a second
 from numpy.typing import NDArray
 from scipy.fft import irfft, next_fast_len, rfft
-from scipy.signal import butter, lfilter, sosfilt
 
 from ..errors import BadPlan
 from ..registry import corruption
@@ -97,10 +98,18 @@ def parametric_codec(clip: Clip, level: float, rng: Rng) -> Clip:
     return at_rate(clip, _RATE, lambda samples: decode(encode(samples, layout), samples.size, layout, rng))
 
 
+@lru_cache
+def _filters() -> tuple[NDArray[np.float64], tuple[NDArray[np.float64], NDArray[np.float64]]]:
+    """What takes out rumble below 50 Hz (second-order sections), and what leaves the pitch below 1 kHz (numerator, denominator)."""
+    b, a = scipy.signal.butter(2, 1000, fs=_RATE)
+    return np.asarray(scipy.signal.butter(2, 50, "highpass", fs=_RATE, output="sos")), (b, a)
+
+
 def encode(samples: Samples, layout: Layout) -> bytes:
     """The stream of ``samples`` (T,) at 16 kHz: ceil(T / hop) frames, bit after bit, the last byte filled with zeros."""
-    x = sosfilt(butter(2, 50, "highpass", fs=_RATE, output="sos"), samples.astype(np.float64))
-    flat = lfilter([1.0, -_EMPHASIS], [1.0], x)
+    rumble, voice = _filters()
+    x = scipy.signal.sosfilt(rumble, samples.astype(np.float64))
+    flat = scipy.signal.lfilter([1.0, -_EMPHASIS], [1.0], x)
     codes = [
         np.column_stack(
             [
@@ -111,7 +120,12 @@ def encode(samples: Samples, layout: Layout) -> bytes:
         )
         for part, voiced in zip(
             _cut(flat, layout.hop, layout.window, samples.size),
-            _cut(lfilter(*butter(2, 1000, fs=_RATE), x), layout.hop, _PITCH_WINDOW, samples.size),
+            _cut(
+                scipy.signal.lfilter(*voice, x),
+                layout.hop,
+                _PITCH_WINDOW,
+                samples.size,
+            ),
             strict=True,
         )
     ]
@@ -154,7 +168,7 @@ def decode(stream: bytes, count: int, layout: Layout, rng: Rng) -> Samples:
         pieces = irfft(excitation * spectrum * level[:, None], size, axis=1)
         for i, piece in enumerate(pieces, start=start):
             out[i * hop : i * hop + size] += piece
-    whole = lfilter([1.0], [1.0, -_EMPHASIS], out[hop // 2 : hop // 2 + count])
+    whole = scipy.signal.lfilter([1.0], [1.0, -_EMPHASIS], out[hop // 2 : hop // 2 + count])
     return whole.astype(np.float32)
 
 
@@ -210,7 +224,7 @@ def _lsf(a: Array) -> Array:
     found = []
     for sign in (1.0, -1.0):
         full = longer + sign * longer[:, ::-1]
-        reduced = lfilter([1.0], [1.0, sign], full, axis=1)[:, : half + 1]
+        reduced = scipy.signal.lfilter([1.0], [1.0, sign], full, axis=1)[:, : half + 1]
         series = np.concatenate([reduced[:, half:], 2 * reduced[:, half - 1 :: -1]], axis=1)
         found.append(_chebyshev_roots(series))
     return np.sort(np.arccos(np.clip(np.concatenate(found, axis=1), -1, 1)), axis=1)

@@ -12,8 +12,9 @@ from functools import lru_cache
 from typing import Any
 
 import numpy as np
+import scipy  # its parts load when they are used: scipy.signal takes half a second
 from numpy.typing import NDArray
-from scipy import fft, signal
+from scipy import fft
 
 from ..types import Rng, Samples
 
@@ -32,7 +33,7 @@ def babble(samples: int, rate: int, rng: Rng) -> Samples:
     frames = samples // hop + 2
     vowels = _vowel_responses(size, rate)
     total = np.zeros((frames, size // 2 + 1), dtype=np.complex64)
-    window = signal.windows.hann(2 * hop, sym=False).astype(np.float32)
+    window = scipy.signal.windows.hann(2 * hop, sym=False).astype(np.float32)
     aspiration = rng.standard_normal((frames + 1) * hop, dtype=np.float32)
     for _ in range(6):
         source = _glottis((frames + 1) * hop, rate, rng, aspiration)

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import numpy as np
+import scipy  # its parts load when they are used: scipy.signal takes half a second
 from numpy.typing import NDArray
-from scipy import fft, signal
+from scipy import fft
 
 from ..audio import fit, resample
 from ..errors import BadPlan
@@ -88,7 +89,7 @@ def phase_vocoder(samples: Samples, rate: float, length: int, hop: int) -> Sampl
     last = int((frames - 1) * rate) + 2
     padded = np.zeros(max(samples.size, last * hop) + 2 * size, dtype=np.float32)
     padded[size // 2 : size // 2 + samples.size] = samples
-    window = signal.windows.hann(size, sym=False).astype(np.float32)
+    window = scipy.signal.windows.hann(size, sym=False).astype(np.float32)
     views = np.lib.stride_tricks.sliding_window_view(padded, size)[::hop]
     out = np.zeros((frames - 1) * hop + size, dtype=np.float32)
     weight = np.zeros_like(out)

@@ -6,9 +6,10 @@ import functools
 import io
 from collections.abc import Callable
 from dataclasses import dataclass
+from functools import lru_cache
 
 import numpy as np
-from scipy.signal import firwin, oaconvolve
+import scipy  # its parts load when they are used: scipy.signal takes half a second
 
 from ..audio import fit, resample
 from ..registry import corruption
@@ -112,12 +113,13 @@ def telephone(clip: Clip, level: float, rng: Rng) -> Clip:
 
 
 def _in_band(samples: Samples, line: _Line) -> Samples:
-    filtered = oaconvolve(samples, _taps(line.rate, *line.band), mode="same")
+    filtered = scipy.signal.oaconvolve(samples, _taps(line.rate, *line.band), mode="same")
     return fit(np.asarray(filtered, dtype=np.float32), samples.size)
 
 
 @functools.cache
+@lru_cache(maxsize=16)
 def _taps(rate: int, low: float, high: float) -> Samples:
     """-6 dB at the edges of the band; odd in number, so that the middle one is the present."""
     count = int(3.3 * rate / (0.4 * low)) | 1  # Hamming: a transition of 0.4 times the lower edge
-    return np.asarray(firwin(count, [low, high], fs=rate, pass_zero=False), dtype=np.float32)
+    return np.asarray(scipy.signal.firwin(count, [low, high], fs=rate, pass_zero=False), dtype=np.float32)

@@ -1,0 +1,22 @@
+"""A cold process answers soon: what an answer does not need is not loaded."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+
+_HEAVY = ("scipy.signal", "scipy.stats", "scipy.ndimage", "torch", "librosa", "rich", "av")
+
+
+def test_scoring_a_clip_loads_nothing_that_it_does_not_need() -> None:
+    """scipy.signal alone, which brings scipy.stats along, took more than half of the way to an answer."""
+    program = (
+        "import sys, numpy as np\n"
+        "from spoofproof.cell import Windows, listen\n"
+        "from spoofproof.types import Clip\n"
+        "clip = Clip(np.full(64_600, 0.01, np.float32), 16_000)\n"
+        "[(score, status)] = listen('lfcc-gmm', [clip], Windows())\n"
+        f"print(status, np.isfinite(score), sorted(set({_HEAVY!r}) & set(sys.modules)))\n"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == "ok True []"
