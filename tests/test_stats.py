@@ -180,16 +180,53 @@ def test_oracle_decisions_are_taken_at_the_eer_threshold_of_each_resample() -> N
         assert values["accuracy_oracle"][b] == pytest.approx(right / (real.size + fake.size))
 
 
-def test_oracle_decisions_of_large_sets_are_the_same_within_a_run(monkeypatch: pytest.MonkeyPatch) -> None:
+@pytest.mark.parametrize("levels", [0, 1, 8])
+def test_many_trials_have_the_values_of_the_whole_staircase(
+    monkeypatch: pytest.MonkeyPatch, levels: int
+) -> None:
+    """Blocks are only a way to look: continuous scores, ties, and steps larger than a block; drawn in few and many parts."""
     trials, scores = crossed(4, 20, 10, 6)
-    drawn = resamples(trials, count=50)
-    names = ["accuracy_oracle", "miss_oracle", "f1_oracle"]
-    exact = metric_values(Bootstrap(drawn, scores), names)
-    monkeypatch.setattr("spoofproof.stats.weighted._LARGE", 10)
-    merged = metric_values(Bootstrap(drawn, scores), names)
+    scores = np.round(scores * levels) / levels if levels else scores
+    use = np.arange(scores.size) % 9 > 0
+    boot = Bootstrap(resamples(trials, count=60), scores, use)
+    names = [
+        "eer",
+        "auroc",
+        "min_dcf",
+        "min_tdcf",
+        "min_cllr",
+        "accuracy_oracle",
+        "miss_oracle",
+        "f1_oracle",
+        "eer_asvspoof",
+    ]
+    whole = metric_values(boot, names)
+    monkeypatch.setattr("spoofproof.stats.weighted._LADDER", 0)
+    for block, blocks, dense in ((3_000_000, 99.0, 8_000_000), (500, 0.5, 8_000_000), (3_000_000, 0.5, 0)):
+        monkeypatch.setattr("spoofproof.stats.weighted._BLOCK", block)
+        monkeypatch.setattr("spoofproof.stats.ladder.BLOCKS", blocks)
+        monkeypatch.setattr("spoofproof.stats.ladder._DENSE", dense)
+        found = metric_values(boot, names)
+        for name in names:
+            if name in ("auroc", "min_cllr"):  # sums in another order
+                np.testing.assert_allclose(found[name], whole[name], atol=1e-12)
+            else:
+                assert np.array_equal(found[name], whole[name]), name
+
+
+def test_a_class_that_vanished_has_no_value_however_it_is_looked_for(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Where only one speaker's bona fide trials are used, resamples without that speaker are NaN."""
+    trials, scores = crossed(3, 4, 4, 3)
+    use = np.array([t.label == "spoof" or t.speaker == "s0" for t in trials])
+    boot = Bootstrap(resamples(trials, count=40), scores, use)
+    names = ["eer", "auroc", "min_dcf", "miss_oracle", "eer_asvspoof"]
+    with np.errstate(invalid="ignore"):
+        whole = metric_values(boot, names)
+        monkeypatch.setattr("spoofproof.stats.weighted._LADDER", 0)
+        found = metric_values(boot, names)
     for name in names:
-        assert merged[name][0] == pytest.approx(exact[name][0], abs=1e-12)
-        np.testing.assert_allclose(merged[name], exact[name], atol=0.03)
+        assert 3 < np.isnan(whole[name]).sum() < 30, name
+        np.testing.assert_allclose(found[name], whole[name], atol=1e-12)
 
 
 def test_trials_without_a_score_are_left_out() -> None:

@@ -111,10 +111,14 @@ def reliability(*, bonafide: Scores, spoof: Scores) -> list[Bin]:
 def min_cllr_of(miss: Rates, false_alarm: Rates) -> Rates:
     """min Cllr from error rates, along axis 0: shape (K, …) -> (…). Beyond 2000 points every n-th is looked at, which
     can only raise the value, by less than shows."""
-    every = -(-miss.shape[0] // _POINTS)
-    keep = np.unique(np.append(np.arange(0, miss.shape[0], every), miss.shape[0] - 1))
+    keep = looked_at(miss.shape[0])
+    return min_cllr_at(miss[keep], false_alarm[keep])
+
+
+def min_cllr_at(miss: Rates, false_alarm: Rates) -> Rates:
+    """``min_cllr_of`` of all the points given."""
     shape = miss.shape[1:]
-    y, x = (curve[keep].reshape(keep.size, -1) for curve in (miss, 1 - false_alarm))
+    y, x = (curve.reshape(curve.shape[0], -1) for curve in (miss, 1 - false_alarm))
     stack, top = hulls(x, y)
     columns = np.arange(y.shape[1])
     bits = np.zeros(y.shape[1])
@@ -126,6 +130,11 @@ def min_cllr_of(miss: Rates, false_alarm: Rates) -> Rates:
     bits[~np.isfinite(y[-1] + x[-1])] = np.nan
     result: Rates = (bits / 2).reshape(shape)
     return result
+
+
+def looked_at(points: int) -> NDArray[np.intp]:
+    """Which of so many points ``min_cllr_of`` looks at: all, or about 2000, both ends among them."""
+    return np.unique(np.append(np.arange(0, points, -(-points // _POINTS)), points - 1))
 
 
 def hulls(x: Rates, y: Rates) -> tuple[NDArray[np.intp], NDArray[np.intp]]:

@@ -1,7 +1,8 @@
 """Every metric under every resample, all resamples at once: a trial drawn w times counts w times.
 
 The curve of one set of scores is sorted once; a resample only changes the weights of its steps. Metrics are computed
-from (points x resamples) arrays by the same functions that give the measured value, so that both cannot differ.
+from (points x resamples) arrays by the same functions that give the measured value, so that both cannot differ. Of many
+trials only the points that matter are made (``ladder``).
 """
 
 from __future__ import annotations
@@ -16,11 +17,13 @@ from scipy import sparse
 from .. import registry
 from ..errors import BadScores
 from ..metrics import cost, decision, llr
-from ..metrics.curve import Rates, area, balanced_point, both, crossing, error_rates
+from ..metrics.curve import Rates, area, balanced_point, both, crossing
 from ..types import Scores
+from .ladder import Climb, Ladder, Pairs, counts_of, pairs_fit
 from .resample import Resamples
 
-_LARGE = 20_000
+_LADDER = 2_000  # trials from which on it is quicker to look for the points that matter
+_SMALL = 20_000  # entries of a table that is quicker to multiply whole than sparse
 _BLOCK = 3_000_000  # points x resamples at a time: 24 MB an array
 Values = NDArray[np.float64]
 Steps = NDArray[np.intp]
@@ -45,6 +48,12 @@ DECISIONS: dict[str, _Form] = {
     "f1": decision.f1_of,
     "miss": lambda m, f, nb, ns: m,
     "false_alarm": lambda m, f, nb, ns: f,
+}
+
+
+_LOWEST = {  # weights of miss and false alarm, and what is added: what the metric is the minimum of, but for a factor
+    "min_dcf": (cost.DCF_MISS, cost.DCF_FALSE_ALARM, 0.0),
+    "min_tdcf": (*cost.tandem_costs(cost.ASVSPOOF5_ASV)[1:], cost.tandem_costs(cost.ASVSPOOF5_ASV)[0]),
 }
 
 
@@ -73,26 +82,20 @@ class Bootstrap:
         DECISIONS; in the result under "NAME_oracle") at the EER threshold found anew in each resample.
 
         Each of shape (1 + B,). Where only ``names`` are asked for, runs of one class are one step: the joined
-        staircase and its corners stay the same. Beyond 20 000 trials resampled oracle thresholds are looked for at
-        the ends of runs too (the measured one is exact): the rates move by less than a run, the time by a factor 5.
+        staircase and its corners stay the same.
         """
+        if self.scores.size >= _LADDER:
+            return self._climbed(names, oracle)
         out = {name: np.empty(self.width) for name in [*names, *(f"{name}_oracle" for name in oracle)]}
-        merge = not oracle or self.scores.size > _LARGE
-        for columns, miss, false_alarm, n_bonafide, n_spoof in self._staircase(*self._steps(merge=merge)):
+        for columns, miss, false_alarm, n_bonafide, n_spoof in self._staircase(
+            *self._steps(merge=not oracle)
+        ):
             for name in names:
                 out[name][columns] = CURVES[name](miss, false_alarm)
             if oracle:
-                point = balanced_point(miss, false_alarm)[None]
-                m, f = (np.take_along_axis(x, point, axis=0)[0] for x in (miss, false_alarm))
+                rates = _at_oracle(miss, false_alarm)
                 for name in oracle:
-                    out[f"{name}_oracle"][columns] = DECISIONS[name](m, f, n_bonafide, n_spoof)
-        if oracle and merge:
-            _, miss, false_alarm = error_rates(self.bonafide, self.spoof)
-            k = int(balanced_point(miss, false_alarm))
-            n_bonafide, n_spoof = (np.array([float(x.size)]) for x in (self.bonafide, self.spoof))
-            for name in oracle:
-                exact = DECISIONS[name](miss[k : k + 1], false_alarm[k : k + 1], n_bonafide, n_spoof)
-                out[f"{name}_oracle"][0] = exact[0]
+                    out[f"{name}_oracle"][columns] = DECISIONS[name](*rates, n_bonafide, n_spoof)
         return out
 
     def at_threshold(self, names: Sequence[str], threshold: float) -> dict[str, Values]:
@@ -150,14 +153,16 @@ class Bootstrap:
         step[order] = np.cumsum(new) - 1
         is_bonafide = self.is_bonafide[order][new]
         out = np.empty(self.width)
+        if self.scores.size >= _LADDER:
+            ladder = self._ladder(step, is_bonafide.size)
+            for columns, weights in self._weights(ladder.blocks):
+                climb = Climb(ladder, weights)
+                for some, first, miss, false_alarm in climb.crossings():
+                    sizes = climb.n_bonafide[some], climb.n_spoof[some]
+                    out[columns.start + some] = _walked(miss, false_alarm, *sizes, is_bonafide[first:])
+            return out
         for columns, miss, false_alarm, n_bonafide, n_spoof in self._staircase(step, is_bonafide.size):
-            gap = miss - false_alarm
-            run = np.argmax(gap >= 0, axis=0) - 1
-            at = (run, np.arange(run.size))
-            forward = is_bonafide[run]
-            length = 1 / np.where(forward, n_bonafide, n_spoof)
-            walked = np.ceil(-gap[at] / length - 0.5 - 1e-9) * length
-            out[columns] = (miss[at] + false_alarm[at] + np.where(forward, walked, -walked)) / 2
+            out[columns] = _walked(miss, false_alarm, n_bonafide, n_spoof, is_bonafide)
         return out
 
     def of_any(self, name: str, *, llrs: Llrs | None = None, threshold: float | None = None) -> Values:
@@ -178,6 +183,46 @@ class Bootstrap:
                 b, s = (np.repeat(scores[m], counts[m, i]) for m in (self.is_bonafide, ~self.is_bonafide))
                 out[column] = spec.run(bonafide=b, spoof=s, **more) if b.size and s.size else np.nan
         return out
+
+    def _climbed(self, names: Sequence[str], oracle: Sequence[str]) -> dict[str, Values]:
+        """``curves`` of many trials."""
+        out = {name: np.empty(self.width) for name in [*names, *(f"{name}_oracle" for name in oracle)]}
+        step, steps = self._steps(merge=not oracle)
+        ladder = self._ladder(step, steps)
+        pairs = Pairs(ladder) if "auroc" in names and pairs_fit(ladder) else None
+        for columns, weights in self._weights(ladder.blocks):
+            climb = Climb(ladder, weights)
+            if "eer" in names or oracle:
+                for some, _, miss, false_alarm in climb.crossings():
+                    if "eer" in names:
+                        out["eer"][columns.start + some] = crossing(miss, false_alarm)
+                    rates = _at_oracle(miss, false_alarm)
+                    for name in oracle:
+                        sizes = climb.n_bonafide[some], climb.n_spoof[some]
+                        out[f"{name}_oracle"][columns.start + some] = DECISIONS[name](*rates, *sizes)
+            for name in set(names) & set(_LOWEST):
+                out[name][columns] = climb.lowest(*_LOWEST[name], CURVES[name])
+            if pairs is not None:
+                out["auroc"][columns] = pairs.area(weights, climb.n_bonafide, climb.n_spoof)
+        if "auroc" in names and pairs is None:
+            for columns, miss, false_alarm, _, _ in self._staircase(*self._steps(merge=True)):
+                out["auroc"][columns] = area(miss, false_alarm)
+        if "min_cllr" in names:
+            out["min_cllr"] = self._climbed_hull()
+        return out
+
+    def _climbed_hull(self) -> Values:
+        """min_cllr of many trials, of the points that it would look at."""
+        step, steps = self._steps(merge=True)
+        ladder = self._ladder(step, steps, edges=llr.looked_at(steps + 1))
+        out = np.empty(self.width)
+        for columns, weights in self._weights(ladder.blocks):
+            climb = Climb(ladder, weights)
+            out[columns] = llr.min_cllr_at(climb.miss, climb.false_alarm)
+        return out
+
+    def _ladder(self, step: Steps, steps: int, edges: Steps | None = None) -> Ladder:
+        return Ladder(step, steps, self.cell, self.is_bonafide, self.drawn.unit.size, edges=edges)
 
     def _weights(self, rows: int) -> Iterator[tuple[slice, Values]]:
         """(columns of the result, multiplicities (C, b)), the measured value (all 1) in front."""
@@ -220,11 +265,9 @@ class Bootstrap:
         run = np.cumsum(new) - 1
         return run[group], int(run[-1]) + 1
 
-    def _matrix(self, step: NDArray[np.intp], mask: NDArray[np.bool_], steps: int) -> sparse.csr_array:
+    def _matrix(self, step: Steps, mask: NDArray[np.bool_], steps: int) -> Values | sparse.csr_array:
         """How many trials of a class each (step, combination) holds."""
-        shape = (steps, self.drawn.unit.size)
-        matrix = sparse.coo_array((np.ones(int(mask.sum())), (step[mask], self.cell[mask])), shape=shape)
-        return matrix.tocsr()
+        return counts_of(step[mask], self.cell[mask], (steps, self.drawn.unit.size), dense=_SMALL)
 
     def _means(self, values: NDArray[np.float64]) -> tuple[tuple[Values, Values], tuple[Values, Values]]:
         """Weighted class means of columns of per-trial values: two arrays (m, 1 + B), and the two class sizes."""
@@ -242,3 +285,24 @@ class Bootstrap:
                 with np.errstate(invalid="ignore"):
                     out[i][:, columns] = (sums[i] @ weights) / sizes[i][columns]
         return (out[0], out[1]), (sizes[0], sizes[1])
+
+
+def _at_oracle(miss: Rates, false_alarm: Rates) -> tuple[Rates, Rates]:
+    """(miss, false alarm) where both are closest."""
+    point = balanced_point(miss, false_alarm)[None]
+    m, f = (np.take_along_axis(x, point, axis=0)[0] for x in (miss, false_alarm))
+    return m, f
+
+
+def _walked(
+    miss: Rates, false_alarm: Rates, n_bonafide: Rates, n_spoof: Rates, runs: NDArray[np.bool_]
+) -> Rates:
+    """eer_asvspoof from the rates at the ends of runs; runs: whether each is bona fide."""
+    gap = miss - false_alarm
+    run = np.argmax(gap >= 0, axis=0) - 1
+    at = (run, np.arange(run.size))
+    forward = runs[run]
+    length = 1 / np.where(forward, n_bonafide, n_spoof)
+    walked = np.ceil(-gap[at] / length - 0.5 - 1e-9) * length
+    result: Rates = (miss[at] + false_alarm[at] + np.where(forward, walked, -walked)) / 2
+    return result
