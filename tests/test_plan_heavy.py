@@ -195,7 +195,7 @@ def test_the_default_plan_spares_heavy_detectors_and_the_full_one_does_not() -> 
 
 def test_show_says_what_heavy_detectors_hear(home: Path) -> None:
     told = dict(describe("default"))
-    assert "beyond 100 ms a clip hear" in told["heavy"] and "mp3@24 mp3@8" in told["heavy"]
+    assert "beyond 40 ms a clip hear" in told["heavy"] and "mp3@24" in told["heavy"]
     assert "heavy" not in dict(describe("full"))
     assert dict(describe(plan(home, "dear").detectors[0]))["cost"].startswith("300 ms a clip")
 
@@ -368,6 +368,8 @@ def test_two_light_detectors_are_compared_on_everything(
     assert sizes[frozenset((file, dear)), "all"] == sizes[frozenset((f"{file}@-1", dear)), "all"] == (3, 3)
     again = evaluate(ScoreTable.read(tmp_path / "run"), resamples=30, reference=file).relative_error
     assert again[dear].value == pytest.approx(1.0) and len(again) == 3
+    assert set(found.ranks) == {file, f"{file}@-1"} and {r.n_spoof for r in found.ranks.values()} == {8}
+    assert any("ranks are of the 2 detectors that heard everything" in n and dear in n for n in found.notes)
 
 
 def test_what_heavy_detectors_heard_is_in_the_results(results: Results) -> None:

@@ -24,7 +24,7 @@ def terminal(results: Results, console: Console) -> None:
     console.print()
     names = view.short_names(results)
     for h in view.headlines(results):
-        place = f" rank {words.rank(h.rank)} of {len(results.detectors)}" if h.rank else ""
+        place = f" rank {words.rank(h.rank)} of {len(results.ranks)}" if h.rank else ""
         name = names[h.detector] + marks.mark(results, h.detector)
         console.print(Text.assemble((name, "bold"), (place, "dim")))
         for sentence in h.sentences:

@@ -184,7 +184,7 @@ def _calibration(results: Results) -> list[str]:
 def _headlines(results: Results) -> list[str]:
     lines = []
     for h in view.headlines(results):
-        place = f" (rank {words.rank(h.rank)} of {len(results.detectors)})" if h.rank else ""
+        place = f" (rank {words.rank(h.rank)} of {len(results.ranks)})" if h.rank else ""
         lines.append(
             f"- **{_line(h.detector)}**{marks.mark(results, h.detector)}{place}: {_line(' '.join(h.sentences))}"
         )

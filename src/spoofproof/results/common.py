@@ -79,6 +79,12 @@ def shared(grounds: Grounds, parts: Sequence[Ground]) -> Ground:
     return parts[0] if alike else _ground(grounds, everyone, infos, alone=False)
 
 
+def leaders(parts: Sequence[Ground]) -> Sequence[Ground]:
+    """The classes that are ranked with each other: those that heard everything where there are two or more of them, so that
+    a heavy detector beside them does not bring their ranks down to the few trials that it heard; otherwise all."""
+    return parts[:1] if len(parts[0].detectors) > 1 else parts
+
+
 def pairs(grounds: Grounds, parts: Sequence[Ground], whole: Ground) -> list[Pair]:
     """Every two detectors, on clean audio and over all corruptions, each pair over what both were to hear."""
     home = {d: part for part in parts for d in part.detectors}

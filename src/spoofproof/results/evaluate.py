@@ -17,7 +17,7 @@ from ..stats.weighted import DECISIONS
 from ..types import CLEAN, Estimate
 from . import notes as say
 from . import summary
-from .common import Ground, classes, pairs, shared
+from .common import Ground, classes, leaders, pairs, shared
 from .conditions import CONTROL, condition_infos
 from .contamination import Heard, in_training
 from .grid import Grid, Values
@@ -111,7 +111,9 @@ def evaluate(
     whole = shared(grounds, parts)
     means = {key: values for part in parts for key, values in part.means(grounds).items()}
     rivals = pairs(grounds, parts, whole)
-    scopes = whole.scopes(whole.means(grounds)) if whole.sure else {}
+    ranked = shared(grounds, leaders(parts))
+    scopes = ranked.scopes(ranked.means(grounds)) if ranked.sure else {}
+    notes += say.unranked(parts, ranked) if scopes else []
     relative = _relative(grounds, parts, whole, named)
     notes += say.of_relative(named, {name for _, skipped in relative.values() for name in skipped})
     errors = {d: (grid.estimate(v), grid) for d, ((grid, v), _) in relative.items() if v is not None}
@@ -124,7 +126,7 @@ def evaluate(
         else {},
         comparisons=summary.compare(rivals),
         breakdowns=[b for part in parts for b in part.breakdowns(grounds, infos)],
-        ranks=summary.rank(whole.grid, list(scopes.values())[-1]) if scopes else {},
+        ranks=summary.rank(ranked.grid, list(scopes.values())[-1]) if scopes else {},
         relative_error={d: estimate for d, (estimate, _) in errors.items()},
         reference=named if errors else "",
         reference_identity=_identity(table, named) if errors else "",

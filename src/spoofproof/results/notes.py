@@ -88,6 +88,17 @@ def left_out(
     return list(dict.fromkeys(notes))
 
 
+def unranked(parts: Sequence[Ground], ranked: Ground) -> list[str]:
+    """Who has no rank, since those that have one heard more."""
+    left = [d for part in parts for d in part.detectors if d not in ranked.detectors]
+    if not left:
+        return []
+    return [
+        f"ranks are of the {len(ranked.detectors)} detectors that heard everything; {', '.join(left)} heard a part and "
+        f"{'have' if len(left) > 1 else 'has'} none: compare on common ground, or run --plan full"
+    ]
+
+
 def of_relative(reference: str, skipped: Collection[str]) -> list[str]:
     """Corruptions that a relative error leaves out."""
     if not skipped:

@@ -160,8 +160,8 @@ class Results:
     intervals rest on, by kind. confidence, resamples: of all intervals.
 
     aggregates: each detector over all that it heard. Where some heard a sub-sample (``heard``, by detector), common holds
-    the same means over what all of them heard, and ranks are of these. maps: linear and isotonic calibration by
-    detector, as plain values (``calibrate.from_dict`` reads them). contamination: by detector.
+    the same means over what all of them heard; ranks are of those that heard everything, where there are two or more.
+    maps: linear and isotonic calibration by detector, as plain values (``calibrate.from_dict`` reads them). contamination: by detector.
     """
 
     record: Mapping[str, Any]
