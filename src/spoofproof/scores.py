@@ -16,7 +16,8 @@ import io
 import json
 import os
 import socket
-from collections.abc import Iterable, Mapping, Sequence
+from collections import OrderedDict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from types import MappingProxyType
@@ -32,6 +33,8 @@ from .errors import BadScores, RunConflict
 from .types import LABELS, Scores, Trial
 
 OK = "ok"
+_ROWS = 4_000_000  # rows of cells held in memory: about 100 MB
+_BATCH = 65_536  # trials read at a time
 _TRIAL_COLUMNS = ("id", "path", "label", "speaker", "attack", "language", "source", "pair", "part")
 
 
@@ -82,22 +85,54 @@ class ScoreTable:
 
     @classmethod
     def read(cls, run: Path) -> ScoreTable:
-        """Read a run folder; cells that are not there yet are left out. Raises RunConflict when it is not a run."""
+        """Read a run folder; cells that are not there yet are left out. Raises RunConflict when it is not a run.
+
+        Of a large run only some cells are held at a time, and read again when they are asked for again.
+        """
         record = read_record(run)
         trials = read_trials(run / "trials.parquet")
         names: list[str] = record["conditions"]
-        cells = {
-            (detector, condition): read_cell(path)
-            for detector in record["detectors"]
-            for condition in names
-            if (path := cell_path(run, detector, condition)).exists()
-        }
+        cells = Cells(
+            {
+                (detector, condition): path
+                for detector in record["detectors"]
+                for condition in names
+                if (path := cell_path(run, detector, condition)).exists()
+            }
+        )
         facts = {
             condition: json.loads(path.read_text(encoding="utf-8"))
             for condition in names
             if (path := condition_path(run, condition)).exists()
         }
-        return cls(MappingProxyType(record), trials, MappingProxyType(cells), MappingProxyType(facts))
+        return cls(MappingProxyType(record), trials, cells, MappingProxyType(facts))
+
+
+class Cells(Mapping[tuple[str, str], Cell]):
+    """The cells of a run on disk, by (detector, condition): read when asked for, and held while they are few. Cells over
+    the same trials share their ids. Raises BadScores when a cell that is asked for is damaged."""
+
+    def __init__(self, paths: Mapping[tuple[str, str], Path]) -> None:
+        self._paths = dict(paths)
+        self._held: OrderedDict[tuple[str, str], Cell] = OrderedDict()
+        self._ids: list[tuple[pa.ChunkedArray, tuple[str, ...]]] = []
+
+    def __getitem__(self, key: tuple[str, str]) -> Cell:
+        if key not in self._held:
+            self._held[key] = read_cell(self._paths[key], self._ids)
+        self._held.move_to_end(key)
+        while len(self._held) > 1 and sum(len(c.ids) for c in self._held.values()) > _ROWS:
+            self._held.popitem(last=False)
+        return self._held[key]
+
+    def __contains__(self, key: object) -> bool:
+        return key in self._paths
+
+    def __iter__(self) -> Iterator[tuple[str, str]]:
+        return iter(self._paths)
+
+    def __len__(self) -> int:
+        return len(self._paths)
 
 
 def cell_path(run: Path, detector: str, condition: str) -> Path:
@@ -142,12 +177,17 @@ def write_cell(path: Path, cell: Cell) -> None:
     write_parquet(path, table)
 
 
-def read_cell(path: Path) -> Cell:
-    """Read one cell. Raises BadScores when the file is damaged."""
+def read_cell(path: Path, known: list[tuple[pa.ChunkedArray, tuple[str, ...]]] | None = None) -> Cell:
+    """Read one cell. Raises BadScores when the file is damaged.
+
+    known: ids read before, to share them; those of this cell are added.
+    """
     try:
-        columns = pq.read_table(path).to_pydict()
+        table = pq.read_table(path)
         return Cell(
-            tuple(columns["id"]), np.array(columns["score"], dtype=np.float64), tuple(columns["status"])
+            _shared(table["id"], known if known is not None else []),
+            table["score"].to_numpy().astype(np.float64),
+            _texts(table["status"]),
         )
     except (pa.ArrowException, OSError, KeyError) as error:
         raise BadScores(
@@ -167,6 +207,28 @@ def rows_in(path: Path) -> int:
         ) from None
 
 
+def _shared(column: pa.ChunkedArray, known: list[tuple[pa.ChunkedArray, tuple[str, ...]]]) -> tuple[str, ...]:
+    for before, ids in known:
+        if before.equals(column):
+            return ids
+    ids = tuple(column.to_pylist())
+    known.append((column, ids))
+    return ids
+
+
+def _texts(column: pa.ChunkedArray) -> tuple[str, ...]:
+    """Texts of which many are equal: each is held once."""
+    coded = column.combine_chunks().dictionary_encode()
+    if not len(coded):
+        return ()
+    if isinstance(coded, pa.ChunkedArray):
+        coded = coded.chunk(0)
+    texts = coded.dictionary.to_pylist()
+    if len(texts) == 1:
+        return (texts[0],) * len(coded)
+    return tuple(map(texts.__getitem__, coded.indices.to_pylist()))
+
+
 def write_trials(path: Path, trials: Sequence[Trial]) -> None:
     """Write the trials of a run, in order. Raises RunConflict (disk full)."""
     columns: dict[str, list[str]] = {name: [str(getattr(t, name)) for t in trials] for name in _TRIAL_COLUMNS}
@@ -177,21 +239,41 @@ def write_trials(path: Path, trials: Sequence[Trial]) -> None:
 
 
 def read_trials(path: Path) -> tuple[Trial, ...]:
-    """Read what ``write_trials`` wrote. Raises RunConflict when it is missing or damaged."""
+    """Read what ``write_trials`` wrote. Raises RunConflict when it is missing or damaged.
+
+    Row group by row group, and what many trials have in common (a speaker, a file, no attributes) is held once.
+    """
+    same: dict[str, Any] = {}
+    paths: dict[str, Path] = {}
+    attributes: dict[str, Mapping[str, str]] = {}
+    found: list[Trial] = []
     try:
-        rows = pq.read_table(path).to_pylist()
-    except (pa.ArrowException, OSError) as error:
+        for batch in pq.ParquetFile(path).iter_batches(batch_size=_BATCH):
+            columns = {name: batch.column(name).to_pylist() for name in (*_TRIAL_COLUMNS, "attributes")}
+            for row in zip(*columns.values(), strict=True):
+                name, where, *rest, more = row
+                if where not in paths:
+                    paths[where] = Path(where)
+                if more not in attributes:
+                    attributes[more] = json.loads(more)
+                label, speaker, attack, language, source, pair, part = (same.setdefault(x, x) for x in rest)
+                found.append(
+                    Trial(
+                        name,
+                        paths[where],
+                        label,
+                        speaker,
+                        attack,
+                        language,
+                        source,
+                        pair,
+                        part,
+                        attributes[more],
+                    )
+                )
+    except (pa.ArrowException, OSError, KeyError) as error:
         raise RunConflict(f"the trials of the run cannot be read: {path} ({error})") from None
-    return tuple(
-        Trial(
-            **{
-                **row,
-                "path": Path(row["path"]),
-                "attributes": json.loads(row["attributes"]),
-            }
-        )
-        for row in rows
-    )
+    return tuple(found)
 
 
 def write_parquet(path: Path, table: pa.Table) -> None:

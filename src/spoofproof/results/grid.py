@@ -18,6 +18,7 @@ from ..stats.intervals import interval
 from ..types import CLEAN, Estimate, Scores, Trial
 
 Values = NDArray[np.float64]
+_HELD = 20_000_000  # scores held in memory (8 bytes each); those of a large run are looked up again
 
 
 @dataclass(frozen=True, slots=True)
@@ -59,6 +60,7 @@ class Grid:
         if self.is_bonafide.any() and not self.is_bonafide.all():
             with contextlib.suppress(BadScores):  # so few clusters that a class vanishes from every draw
                 self.drawn = resamples(self.trials, count=count, seed=seed)
+        self._last: tuple[tuple[str, ...], NDArray[np.intp]] | None = None
         self._scores: dict[tuple[str, str], Scores] = {}
         self._values: dict[tuple[str, str], dict[str, Values] | None] = {}
 
@@ -69,12 +71,19 @@ class Grid:
             out = np.full(len(self.trials), np.nan)
             cell = self.table.cells.get(key)
             if cell is not None:
-                for name, score, status in zip(cell.ids, cell.scores, cell.status, strict=True):
-                    place = self._place.get(name)
-                    if place is not None and status == OK:
-                        out[place] = score
+                place = self._places(cell.ids)
+                use = (place >= 0) & np.fromiter((s == OK for s in cell.status), bool, len(cell.status))
+                out[place[use]] = cell.scores[use]
+            while self._scores and len(self._scores) * out.size > _HELD:
+                del self._scores[next(iter(self._scores))]
             self._scores[key] = out
         return self._scores[key]
+
+    def _places(self, ids: tuple[str, ...]) -> NDArray[np.intp]:
+        """Where each trial of a cell stands among those that count, -1 for one that does not."""
+        if self._last is None or self._last[0] is not ids:
+            self._last = ids, np.fromiter((self._place.get(name, -1) for name in ids), np.intp, len(ids))
+        return self._last[1]
 
     def values(self, detector: str, condition: str) -> dict[str, Values] | None:
         """Every metric of a cell over the trials it has scores for; None where it lacks a class."""
