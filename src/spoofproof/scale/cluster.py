@@ -28,7 +28,7 @@ def require() -> Any:
 
 @contextmanager
 def connected(ray: Any, address: str, workers: int, say: Say) -> Iterator[None]:
-    """Connected to a cluster; one that this run started ends with it."""
+    """Connected to a cluster; one that this run started ends with it. Raises SpoofproofError where there is none."""
     if ray.is_initialized():
         yield
         return
@@ -41,7 +41,7 @@ def connected(ray: Any, address: str, workers: int, say: Say) -> Iterator[None]:
             say("Ray: starting a cluster on this machine")
             os.environ.setdefault("RAY_worker_niceness", "0")  # Ray's 15 would starve beside anything else
             context = ray.init(address="local", num_cpus=workers or _cores(), **quiet)
-    except (ConnectionError, RuntimeError, ValueError, TimeoutError) as error:
+    except Exception as error:  # Ray raises many kinds, bare Exception among them
         raise SpoofproofError(
             f"no Ray cluster can be reached at {address or 'this machine'}: {line_of(error)}. Expected HOST:PORT of "
             "a running head (ray start --head), as in --scale ray:10.0.0.1:6379, or --scale ray for one on this machine"
