@@ -13,9 +13,10 @@ from types import MappingProxyType
 from typing import TypeAlias
 
 import numpy as np
-import scipy.fft  # scipy.signal loads when it is used: half a second
+import scipy.fft
 from numpy.typing import NDArray
 from scipy.linalg import solve_toeplitz
+from scipy.signal import lfilter
 
 from ..audio import fit
 from ..mel import bank as mel_bank
@@ -118,10 +119,7 @@ def lpc(clip: Clip, rng: Rng) -> Clip:
         tone / rate
     )
     source = np.where(voiced, pulses, rng.standard_normal(x.size))
-    padded, taper = (
-        np.pad(scipy.signal.lfilter([1.0, -0.9], [1.0], x), (length // 2, length)),
-        np.hanning(length),
-    )
+    padded, taper = np.pad(lfilter([1.0, -0.9], [1.0], x), (length // 2, length)), np.hanning(length)
     scale = np.square(taper).sum()
     out, state = np.zeros(x.size), np.zeros(order)
     for start in range(0, x.size, hop):
@@ -131,10 +129,10 @@ def lpc(clip: Clip, rng: Rng) -> Clip:
         r[0] = r[0] * (1 + 1e-5) + 1e-12  # keeps the filter stable in silence
         a = solve_toeplitz(r[:-1], r[1:]) * widen
         gain = np.sqrt(max(r[0] - a @ r[1:], 0.0) / scale)
-        out[start : start + hop], state = scipy.signal.lfilter(
+        out[start : start + hop], state = lfilter(
             [1.0], np.r_[1.0, -a], gain * source[start : start + hop], zi=state
         )
-    return clip.replace(scipy.signal.lfilter([1.0], [1.0, -0.9], out))
+    return clip.replace(lfilter([1.0], [1.0, -0.9], out))
 
 
 def harmonic_noise(clip: Clip, rng: Rng) -> Clip:
