@@ -18,7 +18,7 @@ from spoofproof.audio import save_audio
 from spoofproof.cli import app
 from spoofproof.errors import BadAudio, BadPlan, BadScores
 from spoofproof.explain import Explanation, explain
-from spoofproof.explain.artefacts import MEASURES
+from spoofproof.explain.artefacts import MEASURES, Reading
 from spoofproof.explain.assess import Measured, assess
 from spoofproof.explain.deletion import deletion
 from spoofproof.explain.ear import LLR, Ear, excerpt
@@ -26,6 +26,7 @@ from spoofproof.explain.occlusion import Grid, occlude, outstanding
 from spoofproof.explain.page import page
 from spoofproof.explain.reference import Reference, load, read, written
 from spoofproof.explain.spectra import FILLS, Canvas, istft, stft
+from spoofproof.explain.why import findings
 from spoofproof.streams import stream
 from spoofproof.types import Clip, DetectorSpec, Trial
 
@@ -123,7 +124,7 @@ def test_the_true_map_passes_the_deletion_test(found: Explanation) -> None:
 
 def test_a_wrong_map_fails_the_deletion_test() -> None:
     heard = excerpt(planted())
-    canvas = Canvas.of(heard.samples, FILLS["median-level"], stream(0, "explain", "fill"))
+    canvas = Canvas.of(heard.samples, FILLS["median-noise"], stream(0, "explain", "fill"))
     true = occlude(heard.samples, canvas, ear(cue))
     shuffled = stream(1, "shuffle").permutation(true.change.ravel()).reshape(true.change.shape)
     for wrong in (shuffled, -true.change):
@@ -331,6 +332,21 @@ def test_shares_count_clips() -> None:
     assert entry.share("real", 0.7, 1) == np.mean(values >= 0.7)
     assert entry.share("real", 0.7, -1) == np.mean(values <= 0.7)
     assert entry.share("real", float(values[5]), 1) == np.mean(values >= values[5]), "ties count"
+
+
+def test_a_measure_speaks_beyond_its_line_however_far() -> None:
+    table = assess(reference_speech({"jitter": 2.0}), reference_speech({"jitter": 2.0}), {}, count=20)
+    line = table.measures["jitter"].line("real", 1)
+    assert line is not None
+    real = np.array(table.measures["jitter"].values["real"])
+    assert np.mean(real >= line) <= 0.1 < np.mean(real >= line - 0.2)
+    for value, speaks in ((line, "spoof"), (1e6, "spoof"), (line - 0.01, ""), (-1e6, "bonafide")):
+        readings = dict.fromkeys(MEASURES, Reading(0.0)) | {"jitter": Reading(value)}
+        (found,) = [f for f in findings(readings, table) if f.name == "jitter"]
+        assert (found.speaks, found.strong) == (speaks, True), value
+    assert table.measures["breaths"].line("real", table.measures["breaths"].direction) is None, (
+        "it tells nothing"
+    )
 
 
 def test_the_shipped_table_is_whole() -> None:

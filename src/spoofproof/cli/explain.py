@@ -42,4 +42,6 @@ def explain(
          ("strong" if f.strong else "weak") + f", AUROC {f.auroc:.2f} [{f.auroc_low:.2f}–{f.auroc_high:.2f}]")
         for f in made.findings
     ]  # fmt: skip
-    table("measured", ("measure", "value", "speaks for", "met as far out, or further, in", "by itself"), rows)
+    table(
+        "measured", ("measure", "value", "speaks for", "how often, on development speech", "by itself"), rows
+    )

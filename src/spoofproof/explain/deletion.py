@@ -12,6 +12,7 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.integrate import trapezoid
 from scipy.special import stdtrit
 
 from ..streams import stream
@@ -62,7 +63,7 @@ def deletion(canvas: Canvas, ear: Ear, found: Occlusion, seed: int = 0, orders: 
     rank = np.argsort(-weight, kind="stable")
     loud = np.argsort(-_loudness(canvas, found).ravel(), kind="stable")
     curves = np.stack([_curve(canvas, ear, found, order, towards) for order in (rank, loud, *chance)])
-    areas = np.trapezoid(curves, (0.0, *SHARES), axis=1) / SHARES[-1]
+    areas = np.array([float(trapezoid(curve, (0.0, *SHARES))) for curve in curves]) / SHARES[-1]
     gaps = areas[0] - areas[2:]
     area, spread = float(gaps.mean()), float(gaps.std(ddof=1))
     reach = float(stdtrit(orders - 1, 0.975)) * spread / math.sqrt(orders)

@@ -36,6 +36,9 @@ class Finding:
     why: str
     real: float | None
     synthetic: float | None
+    line: float | None
+    seen_real: float | None
+    seen_synthetic: float | None
     n_real: int
     n_synthetic: int
     meaning: str

@@ -126,10 +126,20 @@ def curves(made: Explanation) -> Markup:
 
 
 def tally(f: Finding) -> str:
-    """How often values this far out are met: "4 % of 49 real, 31 % of 160 synthetic"; "" without a value."""
+    """How often a finding is met: "8 % of 49 real, 31 % of 160 synthetic"; "" without a value.
+
+    Of what speaks for a side: how often it is seen at all, then how often this far out. Else the latter alone.
+    """
     if f.real is None or f.synthetic is None:
         return ""
-    return f"{100 * f.real:.0f} % of {f.n_real} real, {100 * f.synthetic:.0f} % of {f.n_synthetic} synthetic"
+    if f.seen_real is None or f.seen_synthetic is None:
+        return (
+            f"{100 * f.real:.0f} % of {f.n_real} real, {100 * f.synthetic:.0f} % of {f.n_synthetic} synthetic"
+        )
+    return (
+        f"seen in {100 * f.seen_real:.0f} % of {f.n_real} real, {100 * f.seen_synthetic:.0f} % of {f.n_synthetic} "
+        f"synthetic; this far out in {100 * f.real:.0f} %, {100 * f.synthetic:.0f} %"
+    )
 
 
 def _box(

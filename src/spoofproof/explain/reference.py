@@ -24,8 +24,8 @@ from ..types import Estimate
 Kind = Literal["real", "synthetic", "copied"]
 KINDS: tuple[Kind, ...] = ("real", "synthetic", "copied")
 
-RARE = 0.1  # a value is rare in a class where at most this share lies as far out
-TIMES = 2.0  # and speaks for the other class where it is at least so many times as common there
+RARE = 0.1  # a measure is seen where at most this share of a class lies as far out
+TIMES = 2.0  # and speaks for the other class where it is seen at least so many times as often there
 _CLIP = 3.0
 
 
@@ -49,6 +49,21 @@ class Entry:
         held = self.values[kind]
         count = len(held) - bisect_left(held, value) if side > 0 else bisect_right(held, value)
         return count / len(held) if held else float("nan")
+
+    def line(self, rare_in: Kind, side: int) -> float | None:
+        """The mildest value at which a measure is seen: at most a tenth of class ``rare_in`` lies at it or beyond it.
+
+        None where that tells nothing: where it is not seen in the other class at least twice as often; one clip is the
+        least that can be counted.
+        """
+        other: Kind = "synthetic" if rare_in == "real" else "real"
+        held = sorted(set(self.values["real"]) | set(self.values["synthetic"]), reverse=side < 0)
+        for value in held:
+            here = self.share(rare_in, value, side)
+            if here <= RARE:
+                least = max(here, 1 / max(1, len(self.values[rare_in])))
+                return value if self.share(other, value, side) >= TIMES * least else None
+        return None
 
     def standing(self, value: float) -> float:
         """How real the value looks: in robust standard deviations from the median of real speech, at most 3 either way."""
@@ -146,7 +161,9 @@ def _shipped() -> Reference:
 
 
 def _entry(one: Mapping[str, Any]) -> Entry:
-    values = {kind: tuple(sorted(map(float, one["values"][kind]))) for kind in KINDS}
+    values: dict[str, tuple[float, ...]] = {
+        kind: tuple(sorted(map(float, one["values"][kind]))) for kind in KINDS
+    }
     sources = {source: Estimate(*e) for source, e in one["sources"].items()}
     return Entry(int(one["direction"]), values, Estimate(*one["auroc"]), sources, bool(one["strong"]))
 

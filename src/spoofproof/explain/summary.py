@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 
+from .artefacts import of
 from .deletion import Deletion
 from .ear import LLR
 from .facts import Explanation, Finding
@@ -38,8 +39,8 @@ def _sentences(e: Explanation) -> Iterator[str]:
         )
     if not telling:
         yield (
-            f"No strong measure speaks for either side here: what is said of this excerpt stands on {e.detector} alone, "
-            f"whose {e.unit} is {e.score:+.2f}."
+            "No strong measure lies far enough out to speak by itself: what else is said of this excerpt stands on "
+            f"{e.detector} alone, whose {e.unit} is {e.score:+.2f}."
         )
     unknown = [f for f in e.findings if f.value is None]
     if unknown:
@@ -50,7 +51,7 @@ def told(f: Finding) -> str:
     """One finding with its number, its place, and how often it is met."""
     where = f", {places(f)}" if f.where else ""
     return (
-        f"{f.name} {f.said} ({f.meaning}){where}. {_often(f)} By itself it tells the classes apart with AUROC "
+        f"{f.name} {f.said} ({f.meaning}){where}: {_often(f)} By itself it tells the classes apart with AUROC "
         f"{f.auroc:.2f} [{f.auroc_low:.2f}–{f.auroc_high:.2f}] on development speech."
     )
 
@@ -125,7 +126,12 @@ def _short(f: Finding) -> str:
 
 
 def _often(f: Finding) -> str:
-    return f"As far out, or further: {_shares(f)}."
+    seen_real, seen_synthetic = f.seen_real or 0.0, f.seen_synthetic or 0.0
+    return (
+        f"it is seen, at {of(f.name).say(f.line or 0.0)} or beyond, in {100 * seen_real:.0f} % of {f.n_real} real and "
+        f"{100 * seen_synthetic:.0f} % of {f.n_synthetic} synthetic clips, and as far out as here in "
+        f"{100 * (f.real or 0.0):.0f} % and {100 * (f.synthetic or 0.0):.0f} %."
+    )
 
 
 def _shares(f: Finding) -> str:

@@ -12,11 +12,11 @@ from .deletion import ORDERS, deletion
 from .ear import Ear, excerpt
 from .facts import Explanation, Finding, Side
 from .occlusion import CALLS, occlude
-from .reference import RARE, TIMES, Entry, Reference, load, rounded
+from .reference import Entry, Reference, load, rounded
 from .spectra import FILLS, Canvas
 from .summary import summary
 
-FILL = "median-level"
+FILL = "median-noise"
 DETECTOR = "lfcc-lcnn"
 
 
@@ -70,18 +70,10 @@ def findings(taken: Mapping[str, Reading], table: Reference) -> tuple[Finding, .
 
 def _finding(name: str, one: Reading, entry: Entry) -> Finding:
     measure = MEASURES[name]
-    speaks: Side = ""
-    real = synthetic = None
-    out = entry.direction
-    if one.known:
-        value = rounded(one.value)
-        real, synthetic = _shares(entry, value, out)
-        speaks = "spoof" if _rare(real, synthetic, entry, "real") else ""
-        if not speaks:
-            other = _shares(entry, value, -out)
-            if _rare(other[1], other[0], entry, "synthetic"):
-                speaks, out = "bonafide", -out
-                real, synthetic = other
+    speaks, line = _speaks(entry, rounded(one.value)) if one.known else ("", None)
+    side = -entry.direction if speaks == "bonafide" else entry.direction
+    at = _shares(entry, rounded(one.value) if one.known else None, side)
+    seen = _shares(entry, line, side)
     return Finding(
         name=name,
         family=measure.family,
@@ -90,11 +82,14 @@ def _finding(name: str, one: Reading, entry: Entry) -> Finding:
         said=measure.say(one.value) if one.known else "",
         where=one.where,
         why=one.why,
-        real=real,
-        synthetic=synthetic,
+        real=at[0],
+        synthetic=at[1],
+        line=line,
+        seen_real=seen[0],
+        seen_synthetic=seen[1],
         n_real=len(entry.values["real"]),
         n_synthetic=len(entry.values["synthetic"]),
-        meaning=measure.high if out > 0 else measure.low,
+        meaning=measure.high if side > 0 else measure.low,
         speaks=speaks,
         strong=entry.strong,
         auroc=entry.auroc.value,
@@ -103,11 +98,18 @@ def _finding(name: str, one: Reading, entry: Entry) -> Finding:
     )
 
 
-def _shares(entry: Entry, value: float, side: int) -> tuple[float, float]:
+def _speaks(entry: Entry, value: float) -> tuple[Side, float | None]:
+    """For which class a value speaks, and the line that it has reached."""
+    line = entry.line("real", entry.direction)
+    if line is not None and (value - line) * entry.direction >= 0:
+        return "spoof", line
+    line = entry.line("synthetic", -entry.direction)
+    if line is not None and (line - value) * entry.direction >= 0:
+        return "bonafide", line
+    return "", None
+
+
+def _shares(entry: Entry, value: float | None, side: int) -> tuple[float | None, float | None]:
+    if value is None:
+        return None, None
     return entry.share("real", value, side), entry.share("synthetic", value, side)
-
-
-def _rare(here: float, there: float, entry: Entry, kind: str) -> bool:
-    """Rare in this class, and at least twice as common in the other; one clip is the least that can be counted."""
-    least = 1 / max(1, len(entry.values["real" if kind == "real" else "synthetic"]))
-    return here <= RARE and there >= TIMES * max(here, least)

@@ -84,8 +84,8 @@ class Analysis:
         if self.silent:
             return np.zeros(self.level.size, dtype=np.bool_)
         near = np.pad(self.level > self.loud - SPEECH_DB, 10, mode="edge")
-        closed = binary_closing(near, np.ones(10))
-        return np.asarray(binary_opening(closed, np.ones(6))[10:-10])
+        closed = binary_closing(near, np.ones(10, dtype=np.bool_))
+        return np.asarray(binary_opening(closed, np.ones(6, dtype=np.bool_))[10:-10])
 
     def runs(self, flags: Flags, least: float = 0.0) -> list[tuple[int, int]]:
         """(first, last + 1) frame of each stretch where ``flags`` holds for at least ``least`` seconds."""
