@@ -31,7 +31,7 @@ FLOORS = [
     {"cost"},
     {"bench"},
     {"budget"},
-    {"studies", "gate"},
+    {"studies", "gate", "explain"},
     {"cli"},
     {"__main__"},
 ]
