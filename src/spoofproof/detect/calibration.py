@@ -8,8 +8,8 @@ a voice, a generator and a channel, so an hour is worth no more than its mean; i
 of the same recording been heard. Both are drawn, 400 times each:
 
 * The line: one of those in the table, fitted on resamples of whole speakers and whole generators.
-* The mean: blocks of three neighbouring windows (which overlap by half) drawn with replacement, as many as there are
-  (moving blocks, Künsch 1989, Annals of Statistics 17:1217). How much the score of a single window varies is not added for a
+* The mean: blocks of neighbouring windows (which overlap by half), √W long, at most six, drawn with replacement, as many as there
+  are (moving blocks, Künsch 1989, Annals of Statistics 17:1217). How much the score of a single window varies is not added for a
   recording that has but one: the line was fitted on clips of one window, so its probability has that doubt in it already.
 
 It cannot say how far a generator, language or channel is off that nothing in the development data is like.
@@ -29,7 +29,7 @@ from ..streams import stream
 from .table import Table
 
 DRAWS = 400
-_BLOCK = 3  # windows
+_BLOCK = 6  # windows, at most
 _TAIL = 2.5  # percent on either side
 
 
@@ -86,7 +86,8 @@ def _means(scores: NDArray[np.float64]) -> NDArray[np.float64]:
     """Means of the recording as they might have come out, shape (400,)."""
     n = scores.size
     rng = stream(0, "detect", "windows", str(n))
-    starts = rng.integers(n, size=(DRAWS, -(-n // _BLOCK)))
-    index = (starts[:, :, None] + np.arange(min(_BLOCK, n))) % n
+    block = min(_BLOCK, round(math.sqrt(n)))
+    starts = rng.integers(n, size=(DRAWS, -(-n // block)))
+    index = (starts[:, :, None] + np.arange(block)) % n
     means = scores[index].reshape(DRAWS, -1)[:, :n].mean(axis=1)
     return np.asarray(means, dtype=np.float64)
