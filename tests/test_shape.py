@@ -31,7 +31,7 @@ FLOORS = [
     {"cost"},
     {"bench"},
     {"budget"},
-    {"studies", "gate", "explain"},
+    {"studies", "gate", "explain", "detect"},
     {"cli"},
     {"__main__"},
 ]

@@ -14,6 +14,7 @@ import typer
 from ..errors import BadPlan, SpoofproofError
 from . import forecast
 from .console import bar, complain, console, cores, note, resumable, table
+from .detect import detect
 from .explain import explain
 from .gate import register as register_gate
 from .study import calibrate_severity, study_app
@@ -51,6 +52,7 @@ app.add_typer(study_app, name="study")
 app.command()(calibrate_severity)
 register_gate(app)
 app.command()(explain)
+app.command()(detect)
 
 
 def main() -> None:
