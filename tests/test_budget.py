@@ -106,13 +106,22 @@ def test_a_round_evens_out_the_widths_and_keeps_its_price() -> None:
     names = ("clean", "a", "b", "c")
     prices = Prices(dict.fromkeys(names, 1.0), 0.0, 1.0)
     start = Reach(dict.fromkeys(names, 100), 10, 100)
-    widths = {"clean": 0.01, "a": 0.1, "b": 0.2, "c": 0.1}
+    widths = {"clean": 0.01, "a": 0.1, "b": 0.13, "c": 0.1}
     ends = Reach(dict.fromkeys(names, 10_000), 10, 10_000)
     reach = next_round(prices, start, ends, widths, 1600.0)
-    assert 1300 < prices.between(start.depths, reach.depths) <= 1600
-    assert reach.depths["a"] == reach.depths["c"]
-    assert reach.depths["b"] / reach.depths["a"] == pytest.approx(4, rel=0.26)
+    assert 1200 < prices.between(start.depths, reach.depths) <= 1600
+    assert reach.depths["a"] == pytest.approx(reach.depths["c"], rel=0.26)
+    assert reach.depths["b"] / reach.depths["a"] == pytest.approx(1.69, rel=0.26)
     assert reach.depths[CLEAN] == max(reach.depths.values())
+
+
+def test_nothing_stays_behind_half_the_depth_of_another() -> None:
+    prices = Prices(dict.fromkeys(CONDITIONS, 1.0), 0.0, 1.0)
+    start = Reach(dict.fromkeys(CONDITIONS, 16), 10, 16)
+    widths = dict.fromkeys(CONDITIONS, 0.01) | {"identity": 0.4}
+    depths = next_round(prices, start, whole(), widths, 1500.0).depths
+    assert depths["identity"] == depths[CLEAN] > 300
+    assert depths["identity"] // 2 == depths["low_pass@0.2"] == depths["gaussian_noise@20"]
 
 
 def test_a_dear_condition_is_not_passed_over_for_a_cheap_one_that_is_known_better() -> None:
