@@ -27,12 +27,12 @@ from ..types import CLEAN, Trial
 from .axes import AXES
 from .calibration import opinion
 from .curve import ALWAYS, Judged, choose, curve
+from .reliability import LEAST
 from .rows import CROP, SEED, Row
 from .table import Cell, Rate, Table
 from .verdict import quality_reasons
 
 TARGET = 0.2  # of those answered, at most so many wrongly, both classes weighed alike
-LEAST = 20  # clips of a class in a cell
 KEEPS = 0.5  # share of its advantage over a coin that a detector must keep
 _LINES = 100
 _RESAMPLES = 300

@@ -5,7 +5,7 @@ from __future__ import annotations
 from .answer import REAL, SYNTHETIC, UNSURE, Verdict
 from .calibration import Opinion
 from .quality import Quality
-from .reliability import cells_of
+from .reliability import LEAST, cells_of
 from .table import Table
 from .text import percent
 
@@ -36,7 +36,7 @@ def quality_reasons(quality: Quality, table: Table) -> tuple[str, ...]:
         shown = _VALUE[axis.name].format(value)
         few = min((rate.n if rate else 0) for rate in (cell.misses, cell.accuses))
         said = f"{axis.bad[0].upper()}{axis.bad[1:]} ({shown})"
-        if few < 20:
+        if few < LEAST:
             found.append(f"Outside what was tested: {few} test clips had {axis.say(cell.low, cell.high)}.")
         else:
             found.append(
