@@ -30,6 +30,7 @@ FLOORS = [
     {"scale", "listing"},
     {"bench"},
     {"studies"},
+    {"web"},
     {"cli"},
     {"__main__"},
 ]
