@@ -24,6 +24,7 @@ import httpx
 import numpy as np
 import soundfile
 
+import detect_toys
 from signals import voice
 from spoofproof.web.settings import Settings
 
@@ -50,7 +51,7 @@ def known(_: str = "") -> spoofproof.Detector:
                 os._exit(7)
             if 6900 < hz < 7100:
                 np.empty(1 << 33)
-            out.append(4.0 if hz < 2000 else -4.0)
+            out.append(8.0 if hz < 2000 else -8.0)
         return out
 
     return score
@@ -74,21 +75,7 @@ def write_toy(folder: Path) -> tuple[str, Path]:
     file = folder / "known.py"
     file.write_text(TOY)
     name = f"{file}:known"
-    rate = {"value": 0.1, "low": 0.05, "high": 0.2, "n": 100}
-    cell = {
-        "axis": "speech_seconds",
-        "low": 0.0,
-        "high": 1e9,
-        "usable": True,
-        "auroc": 0.95,
-        "auroc_low": 0.9,
-    }
-    table = {
-        "kind": "spoofproof abstention table 1", "detector": name, "weights": "", "scale": 1.0, "offset": 0.0,
-        "lines": [[0.9, 0.1], [1.0, 0.0], [1.1, -0.1]], "spread": 0.5, "clear": 0.1, "span": 0.5,
-        "cells": [cell | {"misses": rate, "accuses": rate}], "curve": [], "made": {},
-    }  # fmt: skip
-    (folder / "known.json").write_text(json.dumps(table))
+    (folder / "known.json").write_text(json.dumps(detect_toys.table(name).to_dict()))
     return name, folder / "known.json"
 
 
@@ -179,10 +166,12 @@ def service(
             end = time.monotonic() + 120
             while wait:
                 with contextlib.suppress(httpx.TransportError):
-                    if client.get("/health").json()["workers"] >= given.get("workers", 2):
+                    health = client.get("/health").json()
+                    assert not health["detail"], health
+                    if health["workers"] >= given.get("workers", 2):
                         break
                 assert process.poll() is None and time.monotonic() < end, log.read_text()
-                time.sleep(0.1)
+                time.sleep(0.3)
             yield found
         finally:
             if process.poll() is None:

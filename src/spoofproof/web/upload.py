@@ -21,7 +21,7 @@ from .problems import Problem
 
 _FIELD_BYTES = 4_000  # of one plain field
 _FIELDS = 20
-_HEADER_BYTES = 8_000
+_HEADER_BYTES = 3_000
 _TYPES = ("audio/", "video/")
 _ANY = {"", "application/octet-stream", "application/ogg"}
 

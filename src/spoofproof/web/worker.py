@@ -42,6 +42,9 @@ def main() -> None:
     except SpoofproofError as error:
         _say(answers, {"refused": str(error)})
         return
+    except Exception as error:  # a library that does not load in here: the owner has to know which
+        _say(answers, {"refused": f"the detector does not load ({type(error).__name__}: {error})"})
+        return
     _say(answers, {"ready": list(holds), "detector": tasks.shown(judge.name)})
     for line in sys.stdin:
         order = json.loads(line)
