@@ -29,7 +29,7 @@ FLOORS = [
     {"cell", "report", "train"},
     {"scale", "listing"},
     {"bench"},
-    {"studies"},
+    {"studies", "detect"},
     {"web"},
     {"cli"},
     {"__main__"},

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 __version__ = "0.1.0"
 
 _HOMES = {
+    "Answer": "detect.answer",
     "BadAudio": "errors",
     "BadCorpus": "errors",
     "BadPlan": "errors",
@@ -32,6 +33,7 @@ _HOMES = {
     "corpus": "registry",
     "corrupt": "corrupt",
     "corruption": "registry",
+    "detect": "detect",
     "detector": "registry",
     "metric": "registry",
     "open_audio": "audio",
@@ -60,6 +62,8 @@ if TYPE_CHECKING:
     from .audio import open_audio, save_audio
     from .bench import run
     from .corrupt import corrupt
+    from .detect import detect
+    from .detect.answer import Answer
     from .errors import (
         BadAudio,
         BadCorpus,

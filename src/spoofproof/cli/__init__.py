@@ -13,6 +13,7 @@ import typer
 
 from ..errors import SpoofproofError
 from .console import bar, complain, console, cores, note, resumable, table
+from .detect import detect
 from .serve import listen, serve
 from .study import calibrate_severity, study_app
 from .trials import limited, open_corpus
@@ -47,6 +48,7 @@ corpus_app = typer.Typer(
 app.add_typer(corpus_app, name="corpus")
 app.add_typer(study_app, name="study")
 app.command()(calibrate_severity)
+app.command()(detect)
 app.command()(serve)
 app.command()(listen)
 
