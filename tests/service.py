@@ -1,7 +1,7 @@
 """A whole service in a process of its own, on a free port of loopback, with a detector whose answers are known.
 
-The detector reads a clip's dominant frequency: a tone of 300 Hz is real, one of 3 kHz is synthetic; 1 kHz takes two
-seconds, 5 kHz never ends, 6 kHz takes the process down.
+The detector listens for a whistle: a voice with one at 3 kHz is synthetic, others are real; 4.5 kHz takes two seconds,
+5 kHz never ends, 6 kHz takes the process down, 7 kHz asks for 64 GB.
 """
 
 from __future__ import annotations
@@ -36,22 +36,26 @@ import spoofproof
 
 @spoofproof.detector(rate=16_000)
 def known(_: str = "") -> spoofproof.Detector:
-    """Reads the dominant frequency: low is real, high is synthetic; some frequencies are trouble."""
+    """Listens for a whistle: none or a low one is real, 3 kHz is synthetic; others are trouble."""
+
+    def whistles(clip, at):
+        power = np.abs(np.fft.rfft(clip.samples * np.hanning(clip.samples.size))) ** 2
+        hz = np.fft.rfftfreq(clip.samples.size, 1 / clip.rate)
+        beside = power[(abs(hz - at) > 60) & (abs(hz - at) < 200)].mean()
+        return power[abs(hz - at) < 20].mean() > 30 * beside + 1e-9
 
     def score(clips):
         out = []
         for clip in clips:
-            x = clip.samples
-            hz = float(np.abs(np.fft.rfft(x)).argmax() * clip.rate / len(x)) if np.abs(x).max() > 1e-4 else 0.0
-            if 950 < hz < 1050:
+            if whistles(clip, 4500):
                 time.sleep(2)
-            if 4900 < hz < 5100:
+            if whistles(clip, 5000):
                 time.sleep(3600)
-            if 5900 < hz < 6100:
+            if whistles(clip, 6000):
                 os._exit(7)
-            if 6900 < hz < 7100:
+            if whistles(clip, 7000):
                 np.empty(1 << 33)
-            out.append(8.0 if hz < 2000 else -8.0)
+            out.append(-8.0 if whistles(clip, 3000) else 8.0)
         return out
 
     return score
@@ -80,9 +84,9 @@ def write_toy(folder: Path) -> tuple[str, Path]:
 
 
 def tone(hz: float, seconds: float = 1.5, rate: int = 16_000, kind: str = "WAV") -> bytes:
-    """A file with a voice in it, so that there is speech, under a tone that the detector goes by."""
-    x = voice(seconds, rate=rate).samples * 0.5
-    x = x + 0.3 * np.sin(2 * np.pi * hz * np.arange(x.size) / rate) * (np.abs(x) > 0)
+    """A file with a voice in it, so that there is speech, and a soft whistle that the detector goes by."""
+    x = voice(seconds, rate=rate).samples
+    x = x + 0.05 * np.sin(2 * np.pi * hz * np.arange(x.size) / rate)
     out = io.BytesIO()
     soundfile.write(out, x.astype(np.float32), rate, format=kind)
     return out.getvalue()

@@ -29,7 +29,7 @@ from websockets.sync.client import connect
 from service import Service, service, tone, upload, write_toy
 from spoofproof.web.keys import new_key
 
-REAL, SYNTHETIC, SLOW, HANG, CRASH, HOG = 300, 3000, 1000, 5000, 6000, 7000  # Hz: what the toy detector does
+REAL, SYNTHETIC, SLOW, HANG, CRASH, HOG = 500, 3000, 4500, 5000, 6000, 7000  # Hz: what the toy detector does
 
 
 @pytest.fixture(scope="module")
