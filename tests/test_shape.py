@@ -29,7 +29,7 @@ FLOORS = [
     {"cell", "report", "train"},
     {"scale", "listing"},
     {"bench"},
-    {"studies", "detect"},
+    {"studies", "detect", "explain"},
     {"web"},
     {"cli"},
     {"__main__"},

@@ -14,6 +14,7 @@ import typer
 from ..errors import SpoofproofError
 from .console import bar, complain, console, cores, note, resumable, table
 from .detect import detect
+from .explain import explain
 from .serve import listen, serve
 from .study import calibrate_severity, study_app
 from .trials import limited, open_corpus
@@ -49,6 +50,7 @@ app.add_typer(corpus_app, name="corpus")
 app.add_typer(study_app, name="study")
 app.command()(calibrate_severity)
 app.command()(detect)
+app.command()(explain)
 app.command()(serve)
 app.command()(listen)
 
