@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import json
-import os
 import stat
 import subprocess
 import sys
@@ -14,6 +13,8 @@ from pathlib import Path
 import pytest
 
 pytest.importorskip("fastapi", reason="needs the extra web")
+
+import itertools
 
 from spoofproof.errors import BadPlan
 from spoofproof.web.guard import allowed_names, host_name
@@ -120,8 +121,16 @@ BOUNDARY = "line"
 
 
 def part(name: str, content: bytes, filename: str = "", kind: str = "") -> bytes:
-    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"' + (f'; filename="{filename}"' if filename else "")
-    return head.encode() + (f"\r\nContent-Type: {kind}" if kind else "").encode() + b"\r\n\r\n" + content + b"\r\n"
+    head = f'--{BOUNDARY}\r\nContent-Disposition: form-data; name="{name}"' + (
+        f'; filename="{filename}"' if filename else ""
+    )
+    return (
+        head.encode()
+        + (f"\r\nContent-Type: {kind}" if kind else "").encode()
+        + b"\r\n\r\n"
+        + content
+        + b"\r\n"
+    )
 
 
 END = f"--{BOUNDARY}--\r\n".encode()
@@ -143,14 +152,24 @@ def taken(
             yield body[i : i + step]
 
     return asyncio.run(
-        receive(kind, chunks(), lambda n: folder / f"f{n}", max_bytes=size, max_files=files, fields=fields, seconds=5)
+        receive(
+            kind,
+            chunks(),
+            lambda n: folder / f"f{n}",
+            max_bytes=size,
+            max_files=files,
+            fields=fields,
+            seconds=5,
+        )
     )
 
 
 @pytest.mark.parametrize("step", [1, 7, 10_000])
 def test_a_body_is_the_same_however_it_is_cut(tmp_path: Path, step: int) -> None:
     content = bytes(range(256)) + b"\r\n--lin\r\n--line\r"
-    form = taken(tmp_path, part("file", content, "a.wav", "audio/wav") + part("condition", "mp3@8".encode()) + END, step=step)
+    form = taken(
+        tmp_path, part("file", content, "a.wav", "audio/wav") + part("condition", b"mp3@8") + END, step=step
+    )
     assert form == Form(1, {"condition": "mp3@8"})
     assert (tmp_path / "f0").read_bytes() == content
 
@@ -174,7 +193,9 @@ def test_a_body_is_the_same_however_it_is_cut(tmp_path: Path, step: int) -> None
         (part("file", b"a", "n" * 3500, "audio/wav") + END, TYPE, 413, "header"),
     ],
 )  # fmt: skip
-def test_what_is_no_upload_is_refused_and_leaves_nothing(tmp_path: Path, body: bytes, kind: str, status: int, words: str) -> None:
+def test_what_is_no_upload_is_refused_and_leaves_nothing(
+    tmp_path: Path, body: bytes, kind: str, status: int, words: str
+) -> None:
     with pytest.raises(Problem) as caught:
         taken(tmp_path, body, kind)
     assert caught.value.status == status and words in caught.value.detail
@@ -240,14 +261,25 @@ def test_a_bucket_gives_its_burst_and_then_its_rate() -> None:
 def test_what_counts_as_this_machine() -> None:
     assert all(map(is_loopback, ("127.0.0.1", "127.8.9.1", "::1", "[::1]", "localhost")))
     assert not any(map(is_loopback, ("0.0.0.0", "::", "192.168.1.2", "example.org", "")))
-    assert host_name("LocalHost:80") == "localhost" and host_name("[::1]:80") == "::1" and host_name("[") == ""
+    assert (
+        host_name("LocalHost:80") == "localhost" and host_name("[::1]:80") == "::1" and host_name("[") == ""
+    )
     names = allowed_names("127.0.0.1", ("Voices.example",))
-    assert names is not None and {"localhost", "::1", "voices.example"} <= names and "example.org" not in names
+    assert (
+        names is not None and {"localhost", "::1", "voices.example"} <= names and "example.org" not in names
+    )
     assert allowed_names("0.0.0.0", ()) is None
 
 
 def test_settings_out_of_range_are_named(tmp_path: Path) -> None:
-    for field, value in (("workers", 0), ("queue", -1), ("max_bytes", 0), ("rate", -1), ("memory", 1), ("runs", tmp_path / "no")):
+    for field, value in (
+        ("workers", 0),
+        ("queue", -1),
+        ("max_bytes", 0),
+        ("rate", -1),
+        ("memory", 1),
+        ("runs", tmp_path / "no"),
+    ):
         with pytest.raises(BadPlan, match=field if field != "memory" else "address space"):
             check(Settings(tmp_path, **{field: value}))  # type: ignore[arg-type]
 
@@ -291,7 +323,9 @@ def test_metrics_are_in_the_text_format_of_prometheus() -> None:
     lines = metrics.text({"spoofproof_workers": 2}).splitlines()
     assert 'spoofproof_refused_total{reason="a \\"b\\"\\\\\\n"} 1' in lines
     assert "spoofproof_workers 2" in lines and "# TYPE spoofproof_workers gauge" in lines
-    found = {line.rsplit(" ", 1)[0]: line.rsplit(" ", 1)[1] for line in lines if "request_seconds_bucket" in line}
+    found = {
+        line.rsplit(" ", 1)[0]: line.rsplit(" ", 1)[1] for line in lines if "request_seconds_bucket" in line
+    }
     at = 'spoofproof_request_seconds_bucket{le="%s",route="/v1/detect"}'
     assert [found[at % edge] for edge in ("0.01", "0.025", "60.0", "+Inf")] == ["1", "2", "2", "3"]
     assert 'spoofproof_request_seconds_sum{route="/v1/detect"} 1000.030000' in lines
@@ -312,7 +346,7 @@ def test_windows_of_a_stream_hold_its_last_seconds_however_it_comes(step: int) -
             assert heard.pcm == samples[2 * round(heard.start * RATE) : 2 * round(heard.end * RATE)]
             assert heard.end - heard.start == pytest.approx(min(4.0, heard.end), abs=1e-9)
     assert ends[0] == pytest.approx(1.0, abs=step / 2 / RATE)
-    gaps = [b - a for a, b in zip(ends, ends[1:], strict=False)]
+    gaps = [b - a for a, b in itertools.pairwise(ends)]
     assert all(0 < gap <= 0.5 + step / RATE for gap in gaps)
     last = rolling.last()
     assert last is not None and last.pcm.endswith(samples[-1000:])
@@ -388,4 +422,4 @@ def test_the_sandbox_holds(tmp_path: Path) -> None:
         for name in names if wall in said["holds"] else ():
             crossed = {"OSError"} if name in {"move outside", "link in"} else set()  # EXDEV
             assert results[name] in {"PermissionError"} | crossed, (name, results)
-    assert (outside / "secret").read_text() == "secret" and os.listdir(outside) == ["secret"]
+    assert (outside / "secret").read_text() == "secret" and [p.name for p in outside.iterdir()] == ["secret"]

@@ -22,6 +22,8 @@ import soundfile
 
 pytest.importorskip("fastapi", reason="needs the extra web")
 
+import itertools
+
 import httpx
 from websockets.exceptions import ConnectionClosed, InvalidHandshake
 from websockets.sync.client import connect
@@ -43,7 +45,9 @@ def shelf(tmp_path_factory: pytest.TempPathFactory) -> Path:
     for name in ("first run", "second"):
         (root / "runs" / name).mkdir(parents=True)
         (root / "runs" / name / "run.json").write_text(json.dumps(record))
-    (root / "runs" / "first run" / "report.html").write_text("<!doctype html><title>report</title><script>1</script>")
+    (root / "runs" / "first run" / "report.html").write_text(
+        "<!doctype html><title>report</title><script>1</script>"
+    )
     (root / "secret.html").write_text("secret")
     return root / "runs"
 
@@ -117,7 +121,9 @@ def video_without_sound() -> bytes:
         stream = container.add_stream("mpeg4", rate=10)
         stream.width = stream.height = 32
         for _ in range(10):
-            for packet in stream.encode(av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")):
+            for packet in stream.encode(
+                av.VideoFrame.from_ndarray(np.zeros((32, 32, 3), np.uint8), format="rgb24")
+            ):
                 container.mux(packet)
         for packet in stream.encode():
             container.mux(packet)
@@ -162,7 +168,11 @@ def test_what_is_too_much_is_413(served: Service) -> None:
     refused(detect(served.client, b"\0" * 2_000_001), 413, "2 MB")
     long = written(np.zeros(11 * 8000, np.float32), 8000, "FLAC")
     refused(detect(served.client, long), 413, "longer than 10 s")
-    refused(served.client.post("/v1/corrupt", files=upload(long), data={"condition": "clean"}), 413, "longer than 5 s")
+    refused(
+        served.client.post("/v1/corrupt", files=upload(long), data={"condition": "clean"}),
+        413,
+        "longer than 5 s",
+    )
     refused(detect(served.client, tone(HOG)), 413, "memory")
     assert served.left() == []
 
@@ -188,10 +198,22 @@ def test_a_stream_of_bytes_without_a_length_is_cut_at_the_limit(served: Service)
 
 
 def test_only_forms_are_taken(served: Service) -> None:
-    for kind, content in (("application/json", b'{"url": "http://example.org"}'), ("audio/wav", tone(REAL)), ("text/plain", b"x")):
-        refused(served.client.post("/v1/detect", content=content, headers={"content-type": kind}), 415, "multipart/form-data")
+    for kind, content in (
+        ("application/json", b'{"url": "http://example.org"}'),
+        ("audio/wav", tone(REAL)),
+        ("text/plain", b"x"),
+    ):
+        refused(
+            served.client.post("/v1/detect", content=content, headers={"content-type": kind}),
+            415,
+            "multipart/form-data",
+        )
     refused(detect(served.client, b"<html>", "text/html"), 415, "text/html")
-    refused(served.client.post("/v1/detect", files=upload(tone(REAL)), data={"url": "http://example.org/x.wav"}), 422, "unknown field")
+    refused(
+        served.client.post("/v1/detect", files=upload(tone(REAL)), data={"url": "http://example.org/x.wav"}),
+        422,
+        "unknown field",
+    )
     refused(served.client.get("/v1/detect"), 405, "method")
     refused(served.client.get("/v1/nothing"), 404, "nothing here")
     assert served.left() == []
@@ -245,12 +267,18 @@ def batch(*contents: bytes) -> list[tuple[str, tuple[str, bytes, str]]]:
 
 
 def test_a_batch_is_answered_in_order_and_deleted_on_request(served: Service) -> None:
-    response = served.client.post("/v1/jobs", files=batch(tone(REAL), b"no audio at all", tone(SYNTHETIC, seconds=20.0)))
+    response = served.client.post(
+        "/v1/jobs", files=batch(tone(REAL), b"no audio at all", tone(SYNTHETIC, seconds=20.0))
+    )
     assert response.status_code == 202
     place = response.headers["location"]
     body = served.wait_for(response.json()["id"])
     assert body["state"] == "done" and [item["state"] for item in body["items"]] == ["done", "failed", "done"]
-    assert [item["result"] and item["result"]["verdict"] for item in body["items"]] == ["likely real", None, "likely synthetic"]
+    assert [item["result"] and item["result"]["verdict"] for item in body["items"]] == [
+        "likely real",
+        None,
+        "likely synthetic",
+    ]
     assert "cannot read" in body["items"][1]["problem"]
     assert body["id"] in served.client.get("/v1/jobs").json()["jobs"]
     assert served.left() == []
@@ -358,7 +386,9 @@ def test_every_answer_carries_the_headers_that_keep_a_browser_safe(served: Servi
     for path in ("/", "/page/main.js", "/page/page.css", "/health", "/v1/nothing", "/openapi.json"):
         headers = served.client.get(path).headers
         policy = headers["content-security-policy"]
-        assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy and "unsafe" not in policy
+        assert (
+            "default-src 'none'" in policy and "frame-ancestors 'none'" in policy and "unsafe" not in policy
+        )
         assert headers["x-content-type-options"] == "nosniff" and headers["referrer-policy"] == "no-referrer"
         assert "server" not in headers
     page = served.client.get("/")
@@ -376,11 +406,17 @@ def test_other_sites_and_other_names_are_refused(served: Service) -> None:
         {"sec-fetch-site": "cross-site"},
         {"origin": own.replace("127.0.0.1", "localhost")},
     ):
-        refused(served.client.post("/v1/detect", files=upload(tone(REAL)), headers=headers), 403, "other sites")
-    assert served.client.get("/health", headers={"origin": own, "sec-fetch-site": "same-origin"}).status_code == 200
-    with pytest.raises((InvalidHandshake, ConnectionClosed)), connect(
-        own.replace("http", "ws") + "/v1/stream", origin="http://evil.example", proxy=None
-    ) as line:  # type: ignore[arg-type]
+        refused(
+            served.client.post("/v1/detect", files=upload(tone(REAL)), headers=headers), 403, "other sites"
+        )
+    assert (
+        served.client.get("/health", headers={"origin": own, "sec-fetch-site": "same-origin"}).status_code
+        == 200
+    )
+    with (
+        pytest.raises((InvalidHandshake, ConnectionClosed)),
+        connect(own.replace("http", "ws") + "/v1/stream", origin="http://evil.example", proxy=None) as line,
+    ):  # type: ignore[arg-type]
         line.recv(timeout=10)
 
 
@@ -389,7 +425,10 @@ def test_runs_are_shown_and_nothing_else_is(served: Service) -> None:
     assert [run["name"] for run in runs] == ["first run", "second"]
     assert runs[0]["trials"] == 8 and runs[0]["detectors"] == ["known"] and runs[1]["report"] is None
     report = served.client.get(runs[0]["report"])
-    assert "<title>report" in report.text and "sandbox allow-scripts" in report.headers["content-security-policy"]
+    assert (
+        "<title>report" in report.text
+        and "sandbox allow-scripts" in report.headers["content-security-policy"]
+    )
     refused(served.client.get("/v1/runs/second/report"), 404, "no report")
     for path in (
         "/v1/runs/../secret.html", "/v1/runs/..%2fsecret.html", "/v1/runs/%2e%2e/report", "/v1/runs/..%2f..%2f/report",
@@ -397,9 +436,14 @@ def test_runs_are_shown_and_nothing_else_is(served: Service) -> None:
         "/page//etc/passwd", "/page/..\\app.py", "//etc/passwd", "/v1/runs/first%20run/report/../../../secret.html",
     ):  # fmt: skip
         with dial(served) as line:  # as it is: a client library would tidy the path up
-            line.sendall(f"GET {path} HTTP/1.1\r\nHost: {served.url.removeprefix('http://')}\r\nConnection: close\r\n\r\n".encode())
-            said = b"".join(iter(lambda: line.recv(65_536), b""))  # noqa: B023
-        assert b" 404 " in said.splitlines()[0] and b"secret" not in said and b"root:" not in said, (path, said)
+            line.sendall(
+                f"GET {path} HTTP/1.1\r\nHost: {served.url.removeprefix('http://')}\r\nConnection: close\r\n\r\n".encode()
+            )
+            said = b"".join(iter(lambda: line.recv(65_536), b""))
+        assert b" 404 " in said.splitlines()[0] and b"secret" not in said and b"root:" not in said, (
+            path,
+            said,
+        )
 
 
 # --- streams -------------------------------------------------------------------------------------------------------
@@ -427,7 +471,7 @@ def test_a_stream_is_judged_as_it_comes(served: Service) -> None:
         speaking.join()
     assert heard[0]["end"] < 2.5 and heard[0]["verdict"] == "likely real"
     assert heard[-1]["end"] == pytest.approx(8.0) and heard[-1]["verdict"] == "likely synthetic"
-    assert all(b["end"] > a["end"] for a, b in zip(heard, heard[1:], strict=False))
+    assert all(b["end"] > a["end"] for a, b in itertools.pairwise(heard))
     assert len(heard) >= 6 and sorted(h["seconds_late"] for h in heard)[len(heard) // 2] < 1.0
 
 
@@ -458,7 +502,9 @@ def test_the_log_holds_no_name_no_query_and_no_traceback(served: Service) -> Non
 # --- services of their own -----------------------------------------------------------------------------------------
 
 
-def test_accepted_jobs_go_on_after_the_whole_service_was_killed(tmp_path: Path, toy: tuple[str, Path]) -> None:
+def test_accepted_jobs_go_on_after_the_whole_service_was_killed(
+    tmp_path: Path, toy: tuple[str, Path]
+) -> None:
     state = tmp_path / "state"
     chosen = {"detector": toy[0], "table": toy[1], "workers": 1}
     with service(state, **chosen) as first:
@@ -486,15 +532,24 @@ def test_keys_open_the_door_and_rates_hold_it(tmp_path: Path, toy: tuple[str, Pa
     with service(state, detector=toy[0], table=toy[1], workers=1, rate=6, burst=12, host="0.0.0.0") as found:
         client = found.client
         assert client.get("/health").status_code == 200 and client.get("/").status_code == 200
-        for headers in ({}, {"authorization": "Bearer spk_guess"}, {"authorization": f"Basic {key}"}, {"cookie": "spoofproof_session=x"}):
+        for headers in (
+            {},
+            {"authorization": "Bearer spk_guess"},
+            {"authorization": f"Basic {key}"},
+            {"cookie": "spoofproof_session=x"},
+        ):
             answer = client.get("/v1/jobs", headers=headers)
             refused(answer, 401, "key")
             assert answer.headers["www-authenticate"] == "Bearer"
         refused(client.post("/v1/detect", files=upload(tone(REAL))), 401, "key")
         mine = {"authorization": f"Bearer {key}"}
-        assert detect(httpx.Client(base_url=found.url, headers=mine, timeout=60), tone(REAL)).status_code == 200
+        assert (
+            detect(httpx.Client(base_url=found.url, headers=mine, timeout=60), tone(REAL)).status_code == 200
+        )
         job = client.post("/v1/jobs", files=batch(tone(REAL)), headers=mine).json()["id"]
-        refused(client.get(f"/v1/jobs/{job}", headers={"authorization": f"Bearer {other}"}), 404, "another key")
+        refused(
+            client.get(f"/v1/jobs/{job}", headers={"authorization": f"Bearer {other}"}), 404, "another key"
+        )
         assert client.get("/v1/session").json() == {"keys": True, "name": ""}
         entered = client.post("/v1/session", headers=mine)
         cookie = entered.headers["set-cookie"]
@@ -505,8 +560,9 @@ def test_keys_open_the_door_and_rates_hold_it(tmp_path: Path, toy: tuple[str, Pa
         limited = [a for a in answers if a.status_code == 429]
         assert limited and int(limited[0].headers["retry-after"]) >= 1
         assert client.get("/v1/jobs", headers={"authorization": f"Bearer {other}"}).status_code == 200
-        with pytest.raises((InvalidHandshake, ConnectionClosed)), connect(
-            found.url.replace("http", "ws") + "/v1/stream", proxy=None
-        ) as line:
+        with (
+            pytest.raises((InvalidHandshake, ConnectionClosed)),
+            connect(found.url.replace("http", "ws") + "/v1/stream", proxy=None) as line,
+        ):
             line.recv(timeout=10)
         assert key not in found.log.read_text()

@@ -82,7 +82,14 @@ class Guard:
             method = scope["method"] if scope["method"] in _METHODS else "other"
             self._metrics.count("spoofproof_requests_total", route=route, method=method, status=str(status))
             self._metrics.time(route, seconds)
-            log.log(logging.DEBUG if route in _QUIET else logging.INFO, "%s %s %d %.3f s", method, route, status, seconds)
+            log.log(
+                logging.DEBUG if route in _QUIET else logging.INFO,
+                "%s %s %d %.3f s",
+                method,
+                route,
+                status,
+                seconds,
+            )
 
     def _refusal(self, headers: Headers) -> tuple[int, str] | None:
         host = headers.get("host", "")

@@ -55,6 +55,55 @@ class ReliabilityBody(BaseModel):
     text: str
 
 
+class RegionBody(BaseModel):
+    """A part of the spectrogram, and what taking it out does to the score."""
+
+    start: float = Field(description="In seconds of the excerpt.")
+    end: float
+    low_hz: float
+    high_hz: float
+    change: float = Field(
+        description="Score of the whole minus score without it; below 0 it spoke for synthesis."
+    )
+
+
+class FindingBody(BaseModel):
+    """One measured artefact beside the reference speech."""
+
+    name: str
+    family: str
+    unit: str
+    value: float | None = Field(description="Null where it could not be measured.")
+    said: str
+    why: str = Field(description="Why it could not be measured.")
+    meaning: str
+    real: float | None = Field(description="Share of real reference clips that are at least as far out.")
+    synthetic: float | None = Field(description="Share of synthetic reference clips that are.")
+    n_real: int
+    n_synthetic: int
+    speaks: Literal["spoof", "bonafide", ""] = Field(
+        description="For which side, where it is rare on the other."
+    )
+    strong: bool = Field(description="Whether the measure tells the classes apart by itself.")
+
+
+class ExplainBody(BaseModel):
+    """Why the detector said it, of at most four seconds."""
+
+    detector: str
+    unit: str = Field(description="Of the scores.")
+    start: float
+    end: float
+    score: float
+    summary: list[str] = Field(description="Sentences made of these facts only.")
+    regions: list[RegionBody]
+    findings: list[FindingBody]
+    faithful: bool = Field(
+        description="Whether taking the regions out moved the score more than chance would."
+    )
+    beaten: Share = Field(description="Share of random orders of deletion that the map did better than.")
+
+
 class LiveBody(BaseModel):
     """The answer about the last seconds of a stream."""
 

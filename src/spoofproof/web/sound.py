@@ -11,7 +11,7 @@ from ..types import CorruptionSpec
 from .desk import Full
 from .house import Caller, Here, House
 from .jobs import Item, new_id
-from .models import CorruptionBody, DetectBody, JobBody, job_body
+from .models import CorruptionBody, DetectBody, ExplainBody, JobBody, job_body
 from .problems import Problem, documented
 from .upload import Form, receive
 
@@ -27,9 +27,10 @@ _CORRUPTED: dict[int | str, dict[str, Any]] = {200: {"description": "What was he
 
 
 def form_schema(many: bool = False, **fields: dict[str, Any]) -> dict[str, Any]:
-    """``openapi_extra`` of a route that takes a multipart form with ``file`` and further fields, all of them required."""
+    """``openapi_extra`` of a route that takes a multipart form with ``file`` and further fields, required where they have no default."""
     file = {"type": "array", "items": _FILE, "minItems": 1} if many else _FILE
-    schema = {"type": "object", "required": ["file", *fields], "properties": {"file": file, **fields}}
+    required = ["file", *(name for name, field in fields.items() if "default" not in field)]
+    schema = {"type": "object", "required": required, "properties": {"file": file, **fields}}
     return {"requestBody": {"required": True, "content": {"multipart/form-data": {"schema": schema}}}}
 
 
@@ -62,6 +63,29 @@ async def corrupt(request: Request, house: Here, caller: Caller) -> Any:
         )
     options = {"max_seconds": house.settings.corrupt_seconds, "condition": form.fields["condition"]}
     return await _answer(request, house, caller, job, "corrupt", options)
+
+
+@router.post(
+    "/explain",
+    response_model=ExplainBody,
+    responses=documented(400, 401, 403, 408, 413, 415, 422, 429),
+    openapi_extra=form_schema(
+        start={"type": "number", "minimum": 0, "default": 0, "description": "Second at which to begin."}
+    ),
+)
+async def explain(request: Request, house: Here, caller: Caller) -> Any:
+    """Which parts of four seconds moved the score, tested by deletion, and which artefacts were measured in them."""
+    job, form = await _take(request, house, frozenset({"start"}))
+    try:
+        start = float(form.fields.get("start", "0"))
+    except ValueError:
+        start = -1.0
+    if not 0 <= start <= house.settings.corrupt_seconds:
+        house.desk.release(job)
+        await house.desk.forget(job)
+        raise Problem(422, f"start is a number of seconds from 0 to {house.settings.corrupt_seconds:g}")
+    options = {"max_seconds": house.settings.corrupt_seconds, "start": start}
+    return await _answer(request, house, caller, job, "explain", options)
 
 
 @router.get("/corruptions", response_model=list[CorruptionBody], responses=documented(401, 403, 429))
@@ -139,7 +163,7 @@ async def _answer(
             raise Problem(429, "there is too much to do; try again in a minute", {"Retry-After": "60"})
         if item.result is None:
             raise Problem(item.status, item.problem)
-        if task == "detect":
+        if task != "corrupt":
             return item.result
         return Response(
             desk.jobs.output(job, 0).read_bytes(),

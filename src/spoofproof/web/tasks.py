@@ -53,6 +53,19 @@ def detect(folder: Path, options: Mapping[str, Any], the_judge: Judge) -> dict[s
     return plain(answer)
 
 
+def explain(folder: Path, options: Mapping[str, Any], the_judge: Judge) -> dict[str, Any]:
+    """Why the detector says so, of four seconds from ``options["start"]`` on. Raises TooLong, BadAudio."""
+    from ..explain.ear import Ear
+    from ..explain.why import explain as why
+
+    clip = _open(folder / "in", options["max_seconds"])
+    found = why(clip, Ear(the_judge.name, the_judge.spec, the_judge.detector), start=options["start"])
+    values = found.as_dict()
+    kept = {name: values[name] for name in ("unit", "start", "end", "score", "summary", "findings")}
+    test = {"faithful": found.deletion.passed, "beaten": found.deletion.beaten}
+    return kept | test | {"detector": shown(found.detector), "regions": values["occlusion"]["regions"]}
+
+
 def live(folder: Path, options: Mapping[str, Any], the_judge: Judge) -> dict[str, Any]:
     """The answer about ``options["pcm"]``, base64 of 16-bit samples at 16 kHz (little-endian), without its timeline."""
     pcm = np.frombuffer(base64.b64decode(options["pcm"]), "<i2")
@@ -139,4 +152,5 @@ def _number(value: float) -> str:
 TASKS: Mapping[str, Callable[[Path, Mapping[str, Any], Judge], dict[str, Any]]] = {
     "detect": detect,
     "corrupt": corrupt,
+    "explain": explain,
 }

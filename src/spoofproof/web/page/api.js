@@ -43,6 +43,14 @@ export async function corrupt(blob, condition, tell) {
   return { blob: await response.blob(), measured: response.headers.get("spoofproof-measured") || "" };
 }
 
+/** Why the detector says so, of four seconds from `start` on. */
+export async function explain(blob, start, tell) {
+  const body = form(blob);
+  body.append("start", start);
+  tell("Listening again and again, with parts taken out…");
+  return (await patiently(() => ask("/v1/explain", { method: "POST", body }), tell)).json();
+}
+
 async function whenDone(id, tell) {
   for (;;) {
     const job = await json(`/v1/jobs/${id}`);

@@ -5,6 +5,7 @@ import { ask, corrupt, detect, json, submit } from "./api.js";
 import { recordButton } from "./record.js";
 import { reports } from "./reports.js";
 import { decode } from "./sound.js";
+import { beginWhy } from "./why.js";
 import { begin, busy, prepare } from "./whatif.js";
 
 const $ = (id) => document.getElementById(id);
@@ -24,6 +25,7 @@ async function judge(blob, name) {
     for (const node of document.querySelectorAll("[data-with-answer], #answer, #whatif")) node.hidden = false;
     render(answer, heard && heard.sound, url, name);
     begin(blob, answer);
+    beginWhy(blob, answer);
     $("status").textContent = `Done: ${answer.verdict}.`;
     $("answer").focus({ preventScroll: true });
     $("answer").scrollIntoView();
