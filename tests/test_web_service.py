@@ -61,8 +61,8 @@ def toy(tmp_path_factory: pytest.TempPathFactory) -> tuple[str, Path]:
 def served(tmp_path_factory: pytest.TempPathFactory, toy: tuple[str, Path], shelf: Path) -> Iterator[Service]:
     """The service of this module: small limits, so that they can be met."""
     with service(
-        tmp_path_factory.mktemp("served") / "state", detector=toy[0], table=toy[1], runs=shelf, queue=6, wall_seconds=8,
-        long_wall_seconds=8, max_bytes=2_000_000, sync_seconds=10, corrupt_seconds=5, idle_seconds=3, attempts=2, batch=4,
+        tmp_path_factory.mktemp("served") / "state", detector=toy[0], table=toy[1], runs=shelf, queue=6, wall_seconds=20,
+        long_wall_seconds=20, max_bytes=2_000_000, sync_seconds=10, corrupt_seconds=5, idle_seconds=3, attempts=2, batch=4,
     ) as found:  # fmt: skip
         yield found
 
@@ -108,7 +108,7 @@ def test_other_containers_are_heard_too_whatever_they_are_called(served: Service
 
 
 def test_many_channels_at_a_high_rate_are_heard(served: Service) -> None:
-    x = np.repeat(soundfile.read(io.BytesIO(tone(REAL, 0.6, rate=96_000)))[0][:, None], 8, axis=1)
+    x = np.repeat(soundfile.read(io.BytesIO(tone(REAL, 2.0, rate=96_000)))[0][:, None], 8, axis=1)
     body = detect(served.client, written(x, 192_000, subtype="PCM_16")).json()
     assert body.get("quality", {}).get("channels") == 8, body
 

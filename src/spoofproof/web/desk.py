@@ -181,8 +181,8 @@ class Desk:
                 out=self.jobs.output(item.job, item.n) if item.task in _MAKES_FILE else None,
                 seconds=settings.wall_seconds if item.waited else settings.long_wall_seconds,
             )
-        except Died:
-            self._died(item)
+        except Died as death:
+            self._died(item, death.begun)
         except FileNotFoundError:  # forgotten between the claim and the start
             self.jobs.failed(item, "its upload is gone", 410)
         except Hung:
@@ -199,10 +199,10 @@ class Desk:
         self._mean_seconds += 0.1 * (time.monotonic() - begun - self._mean_seconds)
         self._tell(item)
 
-    def _died(self, item: Item) -> None:
+    def _died(self, item: Item, begun: bool) -> None:
         self.metrics.count("spoofproof_worker_kills_total", reason="death")
-        if item.attempts < self.settings.attempts:
-            self.jobs.requeue(item)
+        if not begun or item.attempts < self.settings.attempts:
+            self.jobs.requeue(item, uncounted=not begun)  # a worker that was dead already is not the item's doing
             self._wake.set()
         else:
             self.jobs.failed(

@@ -127,9 +127,11 @@ class Jobs:
         self._db.execute("UPDATE item SET state = 'running', attempts = attempts + 1 WHERE id = ?", (row[0],))
         return _item((*row[:3], "running", row[4] + 1, *row[5:]))
 
-    def requeue(self, item: Item) -> None:
-        """Queue an item again, in its old place."""
-        self._db.execute("UPDATE item SET state = 'queued' WHERE id = ?", (item.id,))
+    def requeue(self, item: Item, *, uncounted: bool = False) -> None:
+        """Queue an item again, in its old place. uncounted: as if it had not been begun."""
+        self._db.execute(
+            "UPDATE item SET state = 'queued', attempts = attempts - ? WHERE id = ?", (int(uncounted), item.id)
+        )
 
     def done(self, item: Item, result: Mapping[str, Any]) -> None:
         """Keep the result of an item."""

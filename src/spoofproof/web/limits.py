@@ -7,6 +7,7 @@ import math
 import time
 from collections.abc import Callable
 
+from starlette.datastructures import Headers, MutableHeaders
 from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -52,6 +53,8 @@ class SlowClients:
             await self._app(scope, receive, send)
             return
         more = True
+        headers = Headers(scope=scope)
+        has_body = "transfer-encoding" in headers or headers.get("content-length", "0") != "0"
 
         async def patient_receive() -> Message:
             nonlocal more
@@ -61,12 +64,14 @@ class SlowClients:
                 async with asyncio.timeout(self._seconds):
                     message = await receive()
             except TimeoutError:
-                more = False
                 return {"type": "http.disconnect"}
             more = message.get("more_body", False)
             return message
 
         async def patient_send(message: Message) -> None:
+            if message["type"] == "http.response.start" and more and has_body:
+                # What has not been read is not wanted: without this the server would read it to its end, however long.
+                MutableHeaders(raw=message.setdefault("headers", []))["connection"] = "close"
             try:
                 async with asyncio.timeout(self._seconds):
                     await send(message)

@@ -25,7 +25,11 @@ _THREADS = dict.fromkeys(("OMP_NUM_THREADS", "OPENBLAS_NUM_THREADS", "MKL_NUM_TH
 
 
 class Died(Exception):
-    """The process ended in the middle of a task: killed, crashed, or out of its limits."""
+    """The process ended: killed, crashed, or out of its limits. begun: whether it had taken the task up."""
+
+    def __init__(self, begun: bool = False) -> None:
+        super().__init__(begun)
+        self.begun = begun
 
 
 class Hung(Exception):
@@ -90,7 +94,7 @@ class Worker:
         if source is not None:
             os.link(source, self._folder / "in")
         order = {"task": task, "options": dict(options), "cpu_seconds": self._settings.cpu_seconds}
-        reply = await self._ask(order, seconds)
+        reply = await self._ask(order, seconds, says_begun=True)
         made = self._folder / "out"
         if out is not None and made.exists():
             made.replace(out)
@@ -110,14 +114,18 @@ class Worker:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
-    async def _ask(self, order: Mapping[str, Any], seconds: float) -> dict[str, Any]:
+    async def _ask(self, order: Mapping[str, Any], seconds: float, *, says_begun: bool = False) -> dict[str, Any]:
         process = self._process
         assert process is not None and process.stdin is not None and process.stdout is not None
+        begun = not says_begun
         try:
             async with asyncio.timeout(seconds):
                 process.stdin.write(json.dumps(order).encode() + b"\n")
                 await process.stdin.drain()
                 line = await process.stdout.readline()
+                if says_begun and line:
+                    begun = True
+                    line = await process.stdout.readline()
             if not line.endswith(b"\n"):
                 raise Died
             reply: dict[str, Any] = json.loads(line)
@@ -126,7 +134,7 @@ class Worker:
             raise Hung from None
         except (Died, OSError, ValueError):  # closed pipe; a line too long or no JSON
             await self.stop()
-            raise Died from None
+            raise Died(begun) from None
         except asyncio.CancelledError:
             await self.stop()
             raise

@@ -1,4 +1,5 @@
-"""The process that decodes and scores: ``python -m spoofproof.web.worker``, one line of JSON in, one line out.
+"""The process that decodes and scores: ``python -m spoofproof.web.worker``, one line of JSON in, two lines out:
+that the task is begun, and what came of it.
 
 It closes itself off (``sandbox``) before it loads anything, makes the detector ready, says so, and then does one task
 after the other. Nothing that it says is unpickled or executed by the service, and it prints nothing else: what
@@ -48,6 +49,7 @@ def main() -> None:
     _say(answers, {"ready": list(holds), "detector": tasks.shown(judge.name)})
     for line in sys.stdin:
         order = json.loads(line)
+        _say(answers, {"begun": True})
         sandbox.allow_cpu(order["cpu_seconds"])
         reply = answer(order, folder, judge)
         _say(answers, reply)
