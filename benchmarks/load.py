@@ -1,6 +1,6 @@
 """Load on a service on loopback: N clients for a bounded time. Fails on a 5xx or a memory that grows; states latencies.
 
-    python benchmarks/load.py --clients 20 --seconds 60
+python benchmarks/load.py --clients 20 --seconds 60
 """
 
 from __future__ import annotations
@@ -35,7 +35,10 @@ def main() -> None:
     given = parser.parse_args()
     buffer = io.BytesIO()
     soundfile.write(buffer, voice(4.0).samples, 16_000, format="WAV")
-    with tempfile.TemporaryDirectory() as folder, service(Path(folder) / "state", workers=given.workers) as found:
+    with (
+        tempfile.TemporaryDirectory() as folder,
+        service(Path(folder) / "state", workers=given.workers) as found,
+    ):
         seen, memory = load(found, buffer.getvalue(), given.clients, given.seconds)
         left = found.left()
     answered = np.array(seen[200] or [np.nan])
@@ -44,13 +47,19 @@ def main() -> None:
     print("answers: " + ", ".join(f"{len(v)} x {k}" for k, v in sorted(seen.items())))
     print(f"latency of 200: median {np.median(answered):.2f} s, p95 {np.percentile(answered, 95):.2f} s")
     print(f"throughput: {len(seen[200]) / given.seconds:.1f} recordings a second")
-    print(f"memory of the service: {early / 1e6:.0f} MB early, {late / 1e6:.0f} MB late; files left: {len(left)}")
+    print(
+        f"memory of the service: {early / 1e6:.0f} MB early, {late / 1e6:.0f} MB late; files left: {len(left)}"
+    )
     bad = [status for status in seen if status >= 500 or status == 0]
     if bad or late > GROWTH * early or left or not seen[200]:
-        raise SystemExit(f"the service did not hold: statuses {bad}, memory x {late / early:.2f}, {len(left)} files left")
+        raise SystemExit(
+            f"the service did not hold: statuses {bad}, memory x {late / early:.2f}, {len(left)} files left"
+        )
 
 
-def load(found: Service, content: bytes, clients: int, seconds: float) -> tuple[dict[int, list[float]], list[float]]:
+def load(
+    found: Service, content: bytes, clients: int, seconds: float
+) -> tuple[dict[int, list[float]], list[float]]:
     """({status: latencies in s}, resident memory in bytes twice a second). Status 0: no answer came."""
     end = time.monotonic() + seconds
     seen: dict[int, list[float]] = collections.defaultdict(list)

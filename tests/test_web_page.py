@@ -22,8 +22,12 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
     folder = tmp_path_factory.mktemp("page")
     run = folder / "runs" / "a run"
     run.mkdir(parents=True)
-    (run / "run.json").write_text('{"plan": "smoke", "detectors": {"known": {}}, "conditions": ["clean"], "corpus": {"trials": 3}}')
-    (run / "report.html").write_text("<!doctype html><title>The report</title><p id=r>as written<script>document.getElementById('r').textContent = 'as scripted ' + (window.origin)</script>")
+    (run / "run.json").write_text(
+        '{"plan": "smoke", "detectors": {"known": {}}, "conditions": ["clean"], "corpus": {"trials": 3}}'
+    )
+    (run / "report.html").write_text(
+        "<!doctype html><title>The report</title><p id=r>as written<script>document.getElementById('r').textContent = 'as scripted ' + (window.origin)</script>"
+    )
     name, table = write_toy(folder)
     with service(folder / "state", detector=name, table=table, runs=folder / "runs") as found:
         yield found
@@ -34,7 +38,9 @@ def tab(served: Service) -> Iterator[browser.Tab]:
     with browser.browser() as found:
         found.size(1280, 900)
         found.go(served.url)
-        found.until("document.querySelector('#corruption').options.length > 5 && !document.querySelector('#runs').hidden")
+        found.until(
+            "document.querySelector('#corruption').options.length > 5 && !document.querySelector('#runs').hidden"
+        )
         yield found
 
 
@@ -66,11 +72,15 @@ def judged(tab: browser.Tab, file: Path) -> str:
     """The verdict on the page for a file that is chosen."""
     tab.run("document.querySelector('#status').textContent = ''")
     tab.choose_file("#file", file)
-    tab.until("document.querySelector('#status').innerText.startsWith('Done') || document.querySelector('#wrong').innerText")
+    tab.until(
+        "document.querySelector('#status').innerText.startsWith('Done') || document.querySelector('#wrong').innerText"
+    )
     return tab.text("#verdict")
 
 
-def test_a_real_and_a_synthetic_clip_are_judged_seen_and_put_through_a_corruption(tab: browser.Tab, tmp_path: Path) -> None:
+def test_a_real_and_a_synthetic_clip_are_judged_seen_and_put_through_a_corruption(
+    tab: browser.Tab, tmp_path: Path
+) -> None:
     for hz, verdict in ((500, "Likely real"), (3000, "Likely synthetic")):
         file = tmp_path / f"{hz}.wav"
         file.write_bytes(tone(hz, 6.0))
@@ -82,16 +92,26 @@ def test_a_real_and_a_synthetic_clip_are_judged_seen_and_put_through_a_corruptio
         painted = "new Set(document.querySelector('#spectrogram').getContext('2d').getImageData(0, 0, 300, 100).data).size"
         assert tab.run(painted) > 20
         assert tab.run("document.activeElement.id") == "answer"
-    tab.run("document.querySelector('#corruption').value = 'low_pass'; document.querySelector('#corruption').dispatchEvent(new Event('change'))")
-    tab.run("document.querySelector('#level').value = 'low_pass@0.1'; document.querySelector('#apply').click()")
-    tab.until("document.querySelector('#tries tbody').rows.length === 2 || document.querySelector('#whatif-wrong').innerText")
+    tab.run(
+        "document.querySelector('#corruption').value = 'low_pass'; document.querySelector('#corruption').dispatchEvent(new Event('change'))"
+    )
+    tab.run(
+        "document.querySelector('#level').value = 'low_pass@0.1'; document.querySelector('#apply').click()"
+    )
+    tab.until(
+        "document.querySelector('#tries tbody').rows.length === 2 || document.querySelector('#whatif-wrong').innerText"
+    )
     # Below 800 Hz there is no whistle any more: the toy detector is deceived, and the page says so.
-    assert "from “likely synthetic” to “likely real”" in tab.text("#whatif-status") or "cannot tell" in tab.text("#whatif-status")
-    assert tab.run("new Promise((done) => { const a = document.querySelector('#tries audio'); a.onloadedmetadata = () => done(a.duration); a.load(); })") == pytest.approx(6.0, abs=0.05)
+    assert "from “likely synthetic” to “likely real”" in tab.text(
+        "#whatif-status"
+    ) or "cannot tell" in tab.text("#whatif-status")
+    assert tab.run(
+        "new Promise((done) => { const a = document.querySelector('#tries audio'); a.onloadedmetadata = () => done(a.duration); a.load(); })"
+    ) == pytest.approx(6.0, abs=0.05)
 
 
 def test_what_is_no_recording_is_a_sentence_on_the_page(tab: browser.Tab, tmp_path: Path) -> None:
-    file = tmp_path / "a <b>bold</b> \"name\".wav"
+    file = tmp_path / 'a <b>bold</b> "name".wav'
     file.write_text("no audio at all")
     judged(tab, file)
     assert "cannot read" in tab.text("#wrong").lower() and tab.text("#status") == ""
@@ -126,12 +146,18 @@ def test_the_keyboard_reaches_the_file_and_the_record_button(tab: browser.Tab, s
     reached = []
     for _ in range(8):
         tab.press("Tab")
-        reached.append(tab.run("document.activeElement.id || document.activeElement.className || document.activeElement.tagName"))
+        reached.append(
+            tab.run(
+                "document.activeElement.id || document.activeElement.className || document.activeElement.tagName"
+            )
+        )
     assert reached[0] == "skip" and {"file", "record"} <= set(reached), reached
 
 
 def test_the_page_asked_nobody_else_and_broke_no_rule_of_its_own(tab: browser.Tab, served: Service) -> None:
-    loaded = json.loads(tab.run("JSON.stringify(performance.getEntriesByType('resource').map((e) => e.name))"))
+    loaded = json.loads(
+        tab.run("JSON.stringify(performance.getEntriesByType('resource').map((e) => e.name))")
+    )
     assert loaded and all(name.startswith((served.url, "blob:")) for name in loaded)
     trouble = [line for line in tab.said if "422" not in line and "decodeAudio" not in line]
     assert trouble == []

@@ -202,7 +202,9 @@ class Desk:
     def _died(self, item: Item, begun: bool) -> None:
         self.metrics.count("spoofproof_worker_kills_total", reason="death")
         if not begun or item.attempts < self.settings.attempts:
-            self.jobs.requeue(item, uncounted=not begun)  # a worker that was dead already is not the item's doing
+            self.jobs.requeue(
+                item, uncounted=not begun
+            )  # a worker that was dead already is not the item's doing
             self._wake.set()
         else:
             self.jobs.failed(

@@ -130,7 +130,8 @@ class Jobs:
     def requeue(self, item: Item, *, uncounted: bool = False) -> None:
         """Queue an item again, in its old place. uncounted: as if it had not been begun."""
         self._db.execute(
-            "UPDATE item SET state = 'queued', attempts = attempts - ? WHERE id = ?", (int(uncounted), item.id)
+            "UPDATE item SET state = 'queued', attempts = attempts - ? WHERE id = ?",
+            (int(uncounted), item.id),
         )
 
     def done(self, item: Item, result: Mapping[str, Any]) -> None:

@@ -12,6 +12,7 @@ from starlette.requests import ClientDisconnect
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 _BUCKETS = 10_000
+_LINGER = 2.0  # seconds
 
 
 class Buckets:
@@ -69,8 +70,10 @@ class SlowClients:
             return message
 
         async def patient_send(message: Message) -> None:
-            if message["type"] == "http.response.start" and more and has_body:
-                # What has not been read is not wanted: without this the server would read it to its end, however long.
+            unread = message["type"] == "http.response.start" and more and has_body
+            # What has not been read is not wanted. A client that sends on would not see the answer if the line were
+            # closed at once, and would never be stopped if it were read to its end: it gets two seconds.
+            if unread and not await _read_on(receive):
                 MutableHeaders(raw=message.setdefault("headers", []))["connection"] = "close"
             try:
                 async with asyncio.timeout(self._seconds):
@@ -82,6 +85,20 @@ class SlowClients:
             await self._app(scope, patient_receive, patient_send)
         except (_TooSlow, ClientDisconnect):
             return  # an answer that is not whole: the server closes the connection
+
+
+async def _read_on(receive: Receive) -> bool:
+    """Read and forget what a client still sends, for two seconds at most. Returns whether that was all."""
+    try:
+        async with asyncio.timeout(_LINGER):
+            while True:
+                message = await receive()
+                if message["type"] != "http.request":
+                    return False
+                if not message.get("more_body", False):
+                    return True
+    except TimeoutError:
+        return False
 
 
 class _TooSlow(OSError):

@@ -114,7 +114,9 @@ class Worker:
             shutil.rmtree(self._folder, ignore_errors=True)
             self._folder = None
 
-    async def _ask(self, order: Mapping[str, Any], seconds: float, *, says_begun: bool = False) -> dict[str, Any]:
+    async def _ask(
+        self, order: Mapping[str, Any], seconds: float, *, says_begun: bool = False
+    ) -> dict[str, Any]:
         process = self._process
         assert process is not None and process.stdin is not None and process.stdout is not None
         begun = not says_begun
