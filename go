@@ -69,6 +69,10 @@ case $command in
     "$venv/bin/mypy"
     OMP_NUM_THREADS=1 exec "$venv/bin/python" -m pytest -n "${SPOOFPROOF_TEST_WORKERS:-2}" "$@"
     ;;
+  serve)
+    install web
+    exec "$venv/bin/spoofproof" serve "$@"
+    ;;
   *)
     install ""
     exec "$venv/bin/spoofproof" "$command" "$@"

@@ -281,7 +281,7 @@ def test_a_batch_is_answered_in_order_and_deleted_on_request(served: Service) ->
     refused(served.client.get(place), 404, "no such job")
     refused(served.client.delete(place), 404, "no such job")
     refused(served.client.get("/v1/jobs/..%2f..%2fetc%2fpasswd"), 404, "")
-    refused(served.client.post("/v1/jobs", files=batch(*[tone(REAL)] * 5)), 413, "at most 4")
+    refused(served.client.post("/v1/jobs", files=batch(*[tone(REAL)] * 5)), 413, "at most")
 
 
 def test_a_job_that_is_deleted_while_it_runs_stops(served: Service) -> None:

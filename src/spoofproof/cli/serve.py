@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import sys
+from io import BufferedIOBase
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, cast
 
 import typer
 
@@ -86,7 +87,7 @@ def listen(
             raise BadPlan(
                 "nothing is piped in; try: arecord -f S16_LE -r 16000 -c 1 -t raw | spoofproof listen, or: spoofproof listen mic"
             )
-        follow(sys.stdin.buffer, detector, table, json_)
+        follow(cast(BufferedIOBase, sys.stdin.buffer), detector, table, json_)
     else:
         raise BadPlan(
             f"listen takes - (standard input) or mic, not {source!r}; for a file: spoofproof detect {source}"

@@ -70,6 +70,7 @@ def make_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(problems.Problem, problems.of_problem)
     app.add_exception_handler(HTTPException, problems.of_http)
     app.add_exception_handler(RequestValidationError, problems.of_validation)
+    app.add_exception_handler(Exception, problems.of_defect)
     app.add_middleware(SlowClients, seconds=settings.idle_seconds)
     app.add_middleware(Guard, metrics=metrics, names=allowed_names(settings.host, settings.names))
     app.openapi = lambda: _schema(app)  # type: ignore[method-assign]

@@ -154,7 +154,13 @@ class Desk:
                 self._wake.clear()
                 await self._wake.wait()
                 continue
-            await self._do(worker, item)
+            try:
+                await self._do(worker, item)
+            except Exception as error:  # a defect here must not end the loop that everyone waits for
+                log.error("an item could not be handled: %s", type(error).__name__)
+                await worker.stop()
+                self.jobs.failed(item, "the service failed at this recording; its log says when", 422)
+                self._tell(item)
 
     async def _ready(self, worker: Worker) -> bool:
         try:

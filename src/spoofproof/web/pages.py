@@ -12,6 +12,7 @@ from .problems import Problem
 
 router = APIRouter(include_in_schema=False)
 
+_PARTS = "/page"
 _TYPES = {".html": "text/html", ".css": "text/css", ".js": "text/javascript", ".svg": "image/svg+xml"}
 
 
@@ -21,7 +22,7 @@ async def index(request: Request) -> Response:
     return _send(request, "index.html")
 
 
-@router.get("/page/{name}")
+@router.get(_PARTS + "/{name}")
 async def part(name: str, request: Request) -> Response:
     """A part of the page: a module, the style sheet, the icon."""
     return _send(request, name)
