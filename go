@@ -63,11 +63,15 @@ command=${1:-help}
 case $command in
   help) sed -n '2,5s/^# \{0,1\}//p' "$0" ;;
   test)
-    install test,train,neural,foundation
+    install test,train,neural,foundation,web
     "$venv/bin/ruff" check --quiet src tests examples benchmarks docs recipes
     "$venv/bin/ruff" format --quiet --check src tests examples benchmarks docs recipes
     "$venv/bin/mypy"
     OMP_NUM_THREADS=1 exec "$venv/bin/python" -m pytest -n "${SPOOFPROOF_TEST_WORKERS:-2}" "$@"
+    ;;
+  serve)
+    install web
+    exec "$venv/bin/spoofproof" serve "$@"
     ;;
   *)
     install ""

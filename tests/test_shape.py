@@ -32,6 +32,7 @@ FLOORS = [
     {"bench"},
     {"budget"},
     {"studies", "gate", "explain", "detect"},
+    {"web"},
     {"cli"},
     {"__main__"},
 ]

@@ -17,6 +17,7 @@ from .console import bar, complain, console, cores, note, resumable, table
 from .detect import detect
 from .explain import explain
 from .gate import register as register_gate
+from .serve import listen, serve
 from .study import calibrate_severity, study_app
 from .trials import limited, open_corpus
 
@@ -51,8 +52,10 @@ app.add_typer(corpus_app, name="corpus")
 app.add_typer(study_app, name="study")
 app.command()(calibrate_severity)
 register_gate(app)
-app.command()(explain)
 app.command()(detect)
+app.command()(explain)
+app.command()(serve)
+app.command()(listen)
 
 
 def main() -> None:
