@@ -57,7 +57,7 @@ def follow(pipe: BufferedIOBase, detector: str, table: Path | None, as_json: boo
     def say(heard: Heard) -> None:
         nonlocal said
         said = True
-        samples = np.frombuffer(heard.pcm, "<i2").astype(np.float32) / 32_768
+        samples = np.frombuffer(heard.pcm, "<i2").astype(np.float32) / np.float32(32_768)
         answer = the_judge.answer(Clip(samples, RATE), "the stream").as_dict()
         if as_json:
             line = {k: v for k, v in answer.items() if k not in {"path", "timeline", "spans"}}

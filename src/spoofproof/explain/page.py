@@ -67,13 +67,14 @@ def picture(made: Explanation, clip: Clip) -> Markup:
         f'<image href="data:image/png;base64,{shown}" x="{_LEFT}" y="{_TOP}" width="{_WIDE}" height="{_HIGH}" '
         'preserveAspectRatio="none" class="under"/>'
     ]
+    times, hz = [float(x) for x in grid.times], [float(x) for x in grid.hz]
     for t, b in np.ndindex(*change.shape):
         value = float(change[t, b])
         depth = abs(value) / most
         if depth < 0.05:
             continue
-        x, y, w, h = _box(grid.times[t], grid.times[t + 1], grid.hz[b], grid.hz[b + 1], length)
-        tip = f"{span(grid.times[t], grid.times[t + 1], grid.hz[b], grid.hz[b + 1])}\n{value:+.3f}"
+        x, y, w, h = _box(times[t], times[t + 1], hz[b], hz[b + 1], length)
+        tip = f"{span(times[t], times[t + 1], hz[b], hz[b + 1])}\n{value:+.3f}"
         side = "spoof" if value < 0 else "real"
         parts.append(
             f'<rect class="cell {side}" x="{x:.1f}" y="{y:.1f}" width="{w:.1f}" height="{h:.1f}" '

@@ -23,6 +23,7 @@ _FILE = {
     "format": "binary",
     "description": "A recording: anything that libsndfile or FFmpeg opens.",
 }
+_LATER: dict[int | str, dict[str, Any]] = {202: {"model": JobBody, "description": "Too much to do: the answer will be at Location."}}  # fmt: skip
 _CORRUPTED: dict[int | str, dict[str, Any]] = {200: {"description": "What was heard, as WAV (16 bits).", "content": {"audio/wav": {"schema": {"type": "string", "format": "binary"}}}}}  # fmt: skip
 
 
@@ -37,7 +38,7 @@ def form_schema(many: bool = False, **fields: dict[str, Any]) -> dict[str, Any]:
 @router.post(
     "/detect",
     response_model=DetectBody,
-    responses={202: {"model": JobBody, "description": "Too much to do: the answer will be at Location."}} | documented(400, 401, 403, 408, 413, 415, 422, 429),
+    responses=documented(400, 401, 403, 408, 413, 415, 422, 429) | _LATER,
     openapi_extra=form_schema(),
 )  # fmt: skip
 async def detect(request: Request, house: Here, caller: Caller) -> Any:

@@ -69,7 +69,7 @@ def explain(folder: Path, options: Mapping[str, Any], the_judge: Judge) -> dict[
 def live(folder: Path, options: Mapping[str, Any], the_judge: Judge) -> dict[str, Any]:
     """The answer about ``options["pcm"]``, base64 of 16-bit samples at 16 kHz (little-endian), without its timeline."""
     pcm = np.frombuffer(base64.b64decode(options["pcm"]), "<i2")
-    answer = the_judge.answer(Clip(pcm.astype(np.float32) / (_FULL + 1), _RATE), "the stream")
+    answer = the_judge.answer(Clip(pcm.astype(np.float32) / np.float32(_FULL + 1), _RATE), "the stream")
     return {name: value for name, value in plain(answer).items() if name not in {"timeline", "spans"}}
 
 
