@@ -13,6 +13,7 @@ from .measure import Reading, Span, measure, unknown
 
 _LOWEST, _HIGHEST = 2000.0, 6900.0  # above it every resampler from 22.05 or 24 kHz has its own edge
 _FALL = 15.0  # dB that the spectrum must fall, and stay down, to be called cut off
+_TENTH = 10.0  # dB below the band: where it ends
 _STEP = RATE / FFT
 
 
@@ -26,8 +27,8 @@ _STEP = RATE / FFT
 def cut_off(heard: Analysis) -> Reading:
     """The frequency above which the speech has nothing, in kHz; 8 where it has something everywhere.
 
-    Middle of the steepest lasting fall of the long-term spectrum of speech frames between 2 and 6.9 kHz, where it falls
-    by 15 dB or more within 0.6 kHz and stays down.
+    Where the long-term spectrum of speech frames is 10 dB below the band for good, at its greatest lasting fall between 2 and
+    6.9 kHz, if it falls by 15 dB or more within 0.6 kHz there.
     """
     if heard.speech.sum() < 20:
         return unknown("there is too little speech")
@@ -61,12 +62,15 @@ def _long_term(heard: Analysis) -> Floats:
 
 
 def _edge(spectrum: Floats) -> tuple[float, float]:
-    """(frequency in Hz, fall in dB) of the greatest fall after which nothing comes back."""
+    """(frequency in Hz, fall in dB) of the greatest fall after which nothing comes back: where the power has gone
+    down to a tenth for good. The fall alone is equally deep from anywhere near an abrupt edge."""
     near, far = round(100 / _STEP), round(500 / _STEP)
     rest = np.maximum.accumulate(spectrum[::-1])[::-1]  # the loudest from here on
-    best, at = 0.0, _HIGHEST
+    best, at = 0.0, round(_HIGHEST / _STEP)
     for i in range(round(_LOWEST / _STEP), round(_HIGHEST / _STEP) + 1):
         below = spectrum[i - far : i - near + 1].mean()
         if below - rest[i + near] > best:
-            best, at = float(below - rest[i + near]), i * _STEP
-    return at, best
+            best, at = float(below - rest[i + near]), i
+    tenth = rest[at + near] + best - _TENTH
+    down = int(np.argmax(rest[at - far :] < tenth)) if best > _TENTH else far
+    return (at - far + down) * _STEP, best
