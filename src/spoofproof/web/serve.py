@@ -61,6 +61,10 @@ def patient_protocol(seconds: float) -> type[asyncio.Protocol]:
             super().connection_made(transport)
             self._silent = asyncio.get_running_loop().call_later(seconds, self._let_go)
 
+        def handle_websocket_upgrade(self, event: Any) -> None:
+            self._silent.cancel()  # from here on the stream's own clock counts
+            super().handle_websocket_upgrade(event)
+
         def _let_go(self) -> None:
             if self.cycle is None and not self.transport.is_closing():
                 self.transport.close()
