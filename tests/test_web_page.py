@@ -85,7 +85,7 @@ def test_a_real_and_a_synthetic_clip_are_judged_seen_and_put_through_a_corruptio
         file = tmp_path / f"{hz}.wav"
         file.write_bytes(tone(hz, 6.0))
         assert judged(tab, file) == verdict, tab.text("#wrong")
-        assert "95 % interval" in tab.text("#meaning") and "test" in tab.text("#reliability")
+        assert "95 % interval" in tab.text("#meaning") and "made to decide" in tab.text("#reliability")
         assert tab.run("document.querySelectorAll('#timeline path.curve').length") == 1
         assert tab.run("document.querySelectorAll('#timeline rect.span').length") == (hz == 3000)
         assert ("Marked as synthetic" in tab.run("document.querySelector('#wave').ariaLabel")) == (hz == 3000)
@@ -93,25 +93,23 @@ def test_a_real_and_a_synthetic_clip_are_judged_seen_and_put_through_a_corruptio
         assert tab.run(painted) > 20
         assert tab.run("document.activeElement.id") == "answer"
     tab.run(
-        "document.querySelector('#corruption').value = 'low_pass'; document.querySelector('#corruption').dispatchEvent(new Event('change'))"
+        "document.querySelector('#corruption').value = 'pitch_shift'; document.querySelector('#corruption').dispatchEvent(new Event('change'))"
     )
     tab.run(
-        "document.querySelector('#level').value = 'low_pass@0.1'; document.querySelector('#apply').click()"
+        "document.querySelector('#level').value = 'pitch_shift@2'; document.querySelector('#apply').click()"
     )
     tab.until(
         "document.querySelector('#tries tbody').rows.length === 2 || document.querySelector('#whatif-wrong').innerText"
     )
-    # Below 800 Hz there is no whistle any more: the toy detector is deceived, and the page says so.
-    assert "from “likely synthetic” to “likely real”" in tab.text(
-        "#whatif-status"
-    ) or "cannot tell" in tab.text("#whatif-status")
+    # Two semitones up the whistle is elsewhere: the toy detector is deceived, and the page says so.
+    assert "from “likely synthetic” to “likely real”" in tab.text("#whatif-status")
     assert tab.run(
         "new Promise((done) => { const a = document.querySelector('#tries audio'); a.onloadedmetadata = () => done(a.duration); a.load(); })"
     ) == pytest.approx(6.0, abs=0.05)
 
 
 def test_what_is_no_recording_is_a_sentence_on_the_page(tab: browser.Tab, tmp_path: Path) -> None:
-    file = tmp_path / 'a <b>bold</b> "name".wav'
+    file = tmp_path / 'a <b>bold "name".wav'
     file.write_text("no audio at all")
     judged(tab, file)
     assert "cannot read" in tab.text("#wrong").lower() and tab.text("#status") == ""
@@ -159,5 +157,6 @@ def test_the_page_asked_nobody_else_and_broke_no_rule_of_its_own(tab: browser.Ta
         tab.run("JSON.stringify(performance.getEntriesByType('resource').map((e) => e.name))")
     )
     assert loaded and all(name.startswith((served.url, "blob:")) for name in loaded)
-    trouble = [line for line in tab.said if "422" not in line and "decodeAudio" not in line]
+    mine = ("422", "decodeAudio", "getImageData")  # refused on purpose; pixels are read by these tests alone
+    trouble = [line for line in tab.said if not any(word in line for word in mine)]
     assert trouble == []

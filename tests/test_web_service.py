@@ -305,8 +305,10 @@ def test_a_full_queue_says_when_to_come_back_and_health_answers_all_the_while(se
         assert served.client.get("/health").json()["status"] == "ok"
         assert time.monotonic() - begun < 5
         answers = [future.result() for future in futures]
-    counts = {status: sum(a.status_code == status for a in answers) for status in (200, 429)}
-    assert sum(counts.values()) == 30 and counts[429] >= 15 and counts[200] >= 6, counts
+    counts = {status: sum(a.status_code == status for a in answers) for status in (200, 202, 429)}
+    assert sum(counts.values()) == 30 and counts[429] >= 15 and counts[200] + counts[202] >= 6, counts
+    for later in (a for a in answers if a.status_code == 202):  # a slow machine: promised, and kept
+        assert served.wait_for(later.json()["id"])["state"] == "done"
     assert all(int(a.headers["retry-after"]) >= 1 for a in answers if a.status_code == 429)
     assert served.left() == []
 
@@ -521,6 +523,9 @@ def test_accepted_jobs_go_on_after_the_whole_service_was_killed(
         assert second.left() == []
 
 
+@pytest.mark.filterwarnings(
+    "ignore::pytest.PytestUnraisableExceptionWarning"
+)  # the refused client's own socket
 def test_keys_open_the_door_and_rates_hold_it(tmp_path: Path, toy: tuple[str, Path]) -> None:
     state = tmp_path / "state"
     key, other = new_key(state, "press"), new_key(state, "radio")

@@ -1,7 +1,8 @@
 """``/v1/stream``: a WebSocket that takes 16 kHz PCM as it comes and answers with a rolling verdict.
 
 The client sends binary messages (mono, 16 bits, little-endian, any length up to a second) and gets a JSON text for
-every half second of sound, about the last four seconds: {"start", "end", "seconds_late", …the answer}. Where scoring
+every half second of sound, about the last four seconds: {"start", "end", "seconds_late", …the answer}, or {"start", "end",
+"problem"} where there is none. Where scoring
 falls behind, windows are skipped, never queued. A text message "end" asks for the last verdict and closes.
 """
 
@@ -10,7 +11,11 @@ from __future__ import annotations
 import asyncio
 import base64
 import contextlib
+import json
+import logging
 import time
+from collections.abc import Mapping
+from typing import Any
 
 from fastapi import APIRouter
 from starlette.websockets import WebSocket, WebSocketDisconnect
@@ -21,6 +26,7 @@ from .models import LiveBody
 from .problems import Problem
 from .process import Died, Hung
 
+log = logging.getLogger("spoofproof.web")
 router = APIRouter()
 
 _LONGEST = 2 * RATE  # bytes of a message: one second
@@ -64,6 +70,7 @@ class _Stream:
         self._newest: tuple[Heard, float] | None = None
         self._wake = asyncio.Event()
         self._ended = False
+        self._taken = 0.0  # end of the newest window that was given to scoring, in seconds
 
     async def run(self) -> None:
         scoring = asyncio.create_task(self._score())
@@ -95,7 +102,7 @@ class _Stream:
                 if message["text"] != "end":
                     return _BAD, 'expected binary messages of PCM, or the text "end"'
                 last = self._rolling.last()
-                if last is not None:
+                if last is not None and last.end > self._taken:
                     self._newest = (last, time.monotonic())
                 return None
             chunk = message.get("bytes") or b""
@@ -108,6 +115,7 @@ class _Stream:
                 return _POLICY, "the stream has reached the longest duration that is taken here"
             heard = self._rolling.push(chunk)
             if heard is not None:
+                self._taken = heard.end
                 self._newest = (heard, time.monotonic())
                 self._wake.set()
 
@@ -131,5 +139,16 @@ class _Stream:
             body = LiveBody(
                 start=heard.start, end=heard.end, seconds_late=time.monotonic() - came, **reply["ok"]
             )
-            with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the client went while we listened
-                await self._socket.send_text(body.model_dump_json())
+            text = body.model_dump_json()
+        else:
+            text = json.dumps({"start": heard.start, "end": heard.end, "problem": _problem(reply)})
+        with contextlib.suppress(WebSocketDisconnect, RuntimeError):  # the client went while we listened
+            await self._socket.send_text(text)
+
+
+def _problem(reply: Mapping[str, Any]) -> str:
+    """Why there is no answer about a window, in a sentence; a defect goes to the log as well."""
+    if "failed" in reply:
+        log.error("a window of a stream failed: %s", reply["failed"])
+        return "these seconds could not be worked on; the service's log says where it failed"
+    return str(reply.get("refused") or reply.get("exhausted"))

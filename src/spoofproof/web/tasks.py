@@ -153,4 +153,5 @@ TASKS: Mapping[str, Callable[[Path, Mapping[str, Any], Judge], dict[str, Any]]] 
     "detect": detect,
     "corrupt": corrupt,
     "explain": explain,
+    "live": live,
 }
