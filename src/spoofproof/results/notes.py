@@ -129,6 +129,6 @@ def _heard(grounds: Grounds) -> list[str]:
         return []
     return [
         f"{', '.join(parts)} (†, heavy) heard {sub_sample(next(iter(parts.values())))}: their figures rest on these alone. "
-        "Ranks, and comparisons with them, are over these trials and conditions for every detector; "
+        "Comparisons with them are over these trials and conditions for every detector; "
         "--plan full runs everything"
     ]
