@@ -305,8 +305,10 @@ def test_a_full_queue_says_when_to_come_back_and_health_answers_all_the_while(se
         assert served.client.get("/health").json()["status"] == "ok"
         assert time.monotonic() - begun < 5
         answers = [future.result() for future in futures]
-    counts = {status: sum(a.status_code == status for a in answers) for status in (200, 202, 429)}
-    assert sum(counts.values()) == 30 and counts[429] >= 15 and counts[200] + counts[202] >= 6, counts
+    counts = {status: sum(a.status_code == status for a in answers) for status in (200, 202, 408, 429)}
+    # 408: on a busy machine an upload can stall for longer than the service waits
+    assert sum(counts.values()) == 30 and counts[429] >= 15, [(a.status_code, a.text[:200]) for a in answers]
+    assert counts[200] + counts[202] >= 6 and counts[408] <= 3, counts
     for later in (a for a in answers if a.status_code == 202):  # a slow machine: promised, and kept
         assert served.wait_for(later.json()["id"])["state"] == "done"
     assert all(int(a.headers["retry-after"]) >= 1 for a in answers if a.status_code == 429)
