@@ -124,7 +124,8 @@ class Desk:
         self._ended.pop(job, None)
         self.jobs.delete(job, keep_files=self.settings.keep)
         for worker in self._running.get(job, set()).copy():
-            await worker.stop()
+            if worker in self._running.get(job, set()):  # while others were stopped it may have gone on to another job
+                await worker.stop()
 
     # --- live streams -----------------------------------------------------------------------------------------------
 

@@ -104,15 +104,15 @@ class Worker:
     async def stop(self) -> None:
         """Kill the process where there is one, and remove its folder."""
         process, self._process = self._process, None
+        folder, self._folder = self._folder, None  # both at once: while we wait, another task may start it anew
         if process is not None:
             if process.returncode is None:
                 _kill(process.pid)
             await process.wait()
             if process.stdin is not None:
                 process.stdin.close()
-        if self._folder is not None:
-            shutil.rmtree(self._folder, ignore_errors=True)
-            self._folder = None
+        if folder is not None:
+            shutil.rmtree(folder, ignore_errors=True)
 
     async def _ask(
         self, order: Mapping[str, Any], seconds: float, *, says_begun: bool = False
