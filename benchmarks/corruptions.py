@@ -10,7 +10,7 @@ from machine import QUICK, clips, describe, milliseconds, table
 from usual import CODED, USUAL
 
 from spoofproof import registry
-from spoofproof.cell import load_detector  # noqa: F401  (the worker's imports are paid before the clock runs)
+from spoofproof.cell import listen  # noqa: F401  (the worker's imports are paid before the clock runs)
 from spoofproof.corrupt import corrupt, missing_for
 from spoofproof.scale import one_thread
 

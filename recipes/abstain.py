@@ -23,12 +23,13 @@ from spoofproof.corpora.manifest import manifest
 from spoofproof.detect.calibration import opinion
 from spoofproof.detect.curve import ALWAYS, Judged, curve, points
 from spoofproof.detect.fit import CONDITIONS, TARGET, fit_table, judged_by
-from spoofproof.detect.judge import DETECTOR, judge
+from spoofproof.detect.judge import judge
 from spoofproof.detect.rows import hear_rows
 from spoofproof.detect.table import Point, Table, weights_of
 from spoofproof.detect.verdict import reasons
 from spoofproof.errors import SpoofproofError
 from spoofproof.scores import write_json
+from spoofproof.shipped import DETECTOR
 from spoofproof.types import CLEAN, Ref
 
 SHIPPED = Path(__file__).parents[1] / "src" / "spoofproof" / "shipped"

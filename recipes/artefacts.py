@@ -11,6 +11,7 @@ import argparse
 from pathlib import Path
 
 from spoofproof.explain.survey import survey
+from spoofproof.shipped import DETECTOR
 
 
 def main() -> None:
@@ -20,7 +21,7 @@ def main() -> None:
         "out", type=Path, help="the table to write; OUT.jsonl beside it keeps what was measured"
     )
     parser.add_argument("--data", type=Path, help="root of the corpus (default: SPOOFPROOF_DATA)")
-    parser.add_argument("--detector", default="lfcc-lcnn", help="what the measures are held against")
+    parser.add_argument("--detector", default=DETECTOR, help="what the measures are held against")
     parser.add_argument(
         "--each", type=int, default=24, help="train clips of a source and class, drawn by the seed"
     )

@@ -31,7 +31,7 @@ from spoofproof.detect.batch import Batch, detect_all
 from spoofproof.detect.calibration import opinion
 from spoofproof.detect.curve import ALWAYS, Judged, choose, curve, points
 from spoofproof.detect.fit import CONDITIONS, fit_table, judged_by
-from spoofproof.detect.judge import DETECTOR, Judge, spans
+from spoofproof.detect.judge import Judge, spans
 from spoofproof.detect.listen import Listened, listen
 from spoofproof.detect.page import page, picture
 from spoofproof.detect.reliability import lookup, one_in
@@ -40,6 +40,7 @@ from spoofproof.detect.table import Point, Table, load
 from spoofproof.detect.tables import COLUMNS, as_csv, as_json
 from spoofproof.detect.text import clock, lines, percent, strip
 from spoofproof.errors import BadPlan, BadScores, MissingPart, RunConflict, SpoofproofError
+from spoofproof.shipped import DETECTOR
 from spoofproof.types import Clip, Trial
 
 

@@ -16,8 +16,8 @@ from sklearn.metrics import roc_auc_score
 
 from signals import noise, tone, voice
 from spoofproof import registry
+from spoofproof.ask import load_detector
 from spoofproof.audio import open_audio, resample
-from spoofproof.cell import load_detector
 from spoofproof.detectors.controls import slope_db_per_octave
 from spoofproof.detectors.features import Lfcc
 from spoofproof.detectors.lfcc_gmm import Expert, LfccGmm, Mixture, together

@@ -14,7 +14,7 @@ import pytest
 
 from signals import noise, tone, voice
 from spoofproof import bench, registry, weights
-from spoofproof.cell import load_detector
+from spoofproof.ask import load_detector
 from spoofproof.enhance import ENHANCERS, enhancer, missing, recurrent, spectral, stft
 from spoofproof.enhance.noise import noise_power
 from spoofproof.errors import BadAudio, BadPlan, MissingPart, UnknownName

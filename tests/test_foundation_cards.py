@@ -9,7 +9,7 @@ import pytest
 
 from signals import voice
 from spoofproof import registry
-from spoofproof.cell import load_detector
+from spoofproof.ask import load_detector
 from spoofproof.errors import MissingPart
 
 NAMES = ("wav2vec2", "hubert", "w2v-bert", "whisper", "clap", "wavlm", "xls-r", "ast")

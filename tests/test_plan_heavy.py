@@ -195,7 +195,7 @@ def test_the_default_plan_spares_heavy_detectors_and_the_full_one_does_not() -> 
 
 def test_show_says_what_heavy_detectors_hear(home: Path) -> None:
     told = dict(describe("default"))
-    assert "beyond 40 ms a clip hear" in told["heavy"] and "mp3@24" in told["heavy"]
+    assert "beyond 18 ms a clip hear" in told["heavy"] and "mp3@24" in told["heavy"]
     assert "heavy" not in dict(describe("full"))
     assert dict(describe(plan(home, "dear").detectors[0]))["cost"].startswith("300 ms a clip")
 

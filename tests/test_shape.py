@@ -21,6 +21,7 @@ FLOORS = [
     {"errors"},
     {"types"},
     {"streams", "registry", "audio"},
+    {"ask"},
     {"weights", "shipped", "runtime"},
     {"nets", "enhance", "mel"},
     {"corpora", "corruptions", "detectors", "metrics", "scores"},

@@ -11,20 +11,19 @@ import hashlib
 from collections import OrderedDict
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from functools import lru_cache
 from itertools import chain
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 
-from . import registry
+from .ask import ask, load_detector
 from .audio import Pad, open_audio, resample, save_audio, window
 from .corrupt import Heard, hear, steps
 from .corruptions.measure import distortion
-from .errors import BadPlan, BadScores, MissingPart, RunConflict, SpoofproofError, UnknownName
+from .errors import BadPlan, MissingPart, RunConflict, SpoofproofError, UnknownName
 from .scores import OK, Cell, cell_path, condition_path, file_name, read_cell, write_cell, write_json
-from .types import CLEAN, LABELS, Clip, Detector, DetectorSpec, Ref, Trial
+from .types import CLEAN, LABELS, Clip, Detector, DetectorSpec, Trial
 
 Tick = Callable[[int], None]
 
@@ -194,25 +193,6 @@ class Windows:
         return self._made[key]
 
 
-@lru_cache(maxsize=32)
-def load_detector(text: str) -> tuple[DetectorSpec, Detector]:
-    """The spec and the loaded model of ``name`` or ``name@argument``, kept for the life of the process.
-
-    Raises UnknownName, MissingPart and what the factory raises as SpoofproofError; any other failure of a
-    factory becomes a SpoofproofError that names the detector.
-    """
-    ref = Ref.parse(text)
-    spec = registry.detectors[ref.name]
-    try:
-        return spec, spec.make(ref.arg) if ref.arg else spec.make()
-    except SpoofproofError:
-        raise
-    except Exception as error:
-        raise SpoofproofError(
-            f"the detector {text} cannot be loaded: {type(error).__name__}: {error}"
-        ) from error
-
-
 def _hear(job: Job, trial: Trial) -> Heard | str:
     """What is heard of a trial, or the status that says why nothing is."""
     try:
@@ -249,12 +229,7 @@ def _score(
 
 
 def _call(text: str, detector: Detector, clips: Sequence[Clip]) -> list[tuple[float, str]]:
-    scores = np.asarray(detector(clips), dtype=np.float64)
-    if scores.shape != (len(clips),):
-        raise BadScores(
-            f"the detector {text} was given {len(clips)} clips and returned scores of shape {scores.shape}; "
-            "expected one float a clip (a difference of logits, not the pair)"
-        )
+    scores = ask(detector, clips, text)
     return [
         (float(score), OK) if np.isfinite(score) else (np.nan, f"error: {text} gave the score {score}")
         for score in scores

@@ -19,8 +19,9 @@ from pathlib import Path
 
 import numpy as np
 
+from .ask import load_detector
 from .audio import open_audio, save_audio
-from .cell import Job, Windows, describe, listen, load_detector
+from .cell import Job, Windows, describe, listen
 from .corrupt import Heard, decoded_seconds, hear, steps
 from .corruptions.measure import distortion
 from .errors import BadAudio, BadCorpus, BadPlan, MissingPart, UnknownName

@@ -14,7 +14,7 @@ Plans live in ``plans/*.toml`` beside this file, or in a TOML file of one's own:
     measured = 8                     # trials on which effective level and distortion are measured
     samples = 1                      # clips of each class kept to listen to
     [heavy]                          # left out: every detector hears everything
-    above = 40                       # ms a clip on a core: what declares more hears a part only, the same for all of them
+    above = 18                       # ms a clip on a core: what declares more hears a part only, the same for all of them
     eval = 6                         # trials of each class
     dev = 16
     levels = ["middle", "severest"]  # or "mildest": of each corruption

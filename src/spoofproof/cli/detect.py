@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from ..errors import BadPlan
+from ..shipped import DETECTOR
 from .console import bar, complain, console, escaped, note, resumable
 
 if TYPE_CHECKING:
@@ -27,7 +28,7 @@ def detect(
     json_: Annotated[bool, typer.Option("--json", help="One JSON document on standard output.")] = False,
     csv_: Annotated[bool, typer.Option("--csv", help="One CSV line a recording on standard output.")] = False,
     html: Annotated[Path | None, typer.Option(help="Write a page to this file as well.")] = None,
-    detector: Annotated[str, typer.Option(help="NAME, NAME@FILE or file.py:name.")] = "lfcc-lcnn",
+    detector: Annotated[str, typer.Option(help="NAME, NAME@FILE or file.py:name.")] = DETECTOR,
     table: Annotated[
         Path | None, typer.Option(help="Abstention table of a detector of your own (recipes/abstain.py).")
     ] = None,

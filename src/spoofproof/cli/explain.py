@@ -8,12 +8,13 @@ from typing import Annotated
 
 import typer
 
+from ..shipped import DETECTOR
 from .console import console, note, table
 
 
 def explain(
     file: Annotated[Path, typer.Argument(help="A recording: wav, flac, mp3, m4a, ogg, opus, webm …")],
-    detector: Annotated[str, typer.Option(help="NAME, NAME@FILE or file.py:name.")] = "lfcc-lcnn",
+    detector: Annotated[str, typer.Option(help="NAME, NAME@FILE or file.py:name.")] = DETECTOR,
     start: Annotated[
         float, typer.Option(min=0, help="Where the explained excerpt begins, in seconds.")
     ] = 0.0,

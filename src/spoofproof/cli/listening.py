@@ -46,7 +46,8 @@ def follow(pipe: BufferedIOBase, detector: str, table: Path | None, as_json: boo
     """Print a verdict for every half second of ``pipe`` until it ends. Raises BadAudio for WAV of another kind."""
     import numpy as np
 
-    from ..detect.judge import DETECTOR, judge
+    from ..detect.judge import judge
+    from ..shipped import DETECTOR
     from ..types import Clip
     from ..web.live import RATE, Heard, Rolling
 

@@ -34,7 +34,8 @@ class _Room(ModuleType):
     def __call__(
         self, source: Path | str | Clip, *, detector: str = "", prior: float = 0.5, table: Path | None = None
     ) -> Answer:
-        from .judge import DETECTOR, detect
+        from ..shipped import DETECTOR
+        from .judge import detect
 
         return detect(source, detector=detector or DETECTOR, prior=prior, table=table)
 

@@ -9,6 +9,8 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .. import registry
+from ..ask import load_detector
+from ..shipped import DETECTOR
 from ..types import Clip, Detector, DetectorSpec, Ref
 from .answer import Answer, Window
 from .calibration import opinion, prior_log_odds, probability
@@ -18,8 +20,6 @@ from .reliability import lookup
 from .stream import Source
 from .table import Table, load
 from .verdict import reasons, verdict
-
-DETECTOR = "lfcc-lcnn"  # the best of the shipped ones: docs/results.md
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -75,10 +75,10 @@ class Judge:
 def judge(detector: str = DETECTOR, *, prior: float = 0.5, table: Path | None = None) -> Judge:
     """Load a detector and its table. Raises UnknownName, MissingPart (no weights, no table), BadPlan (a prior outside (0, 1))."""
     prior_log_odds(prior)
-    ref = Ref.parse(detector)
-    spec = registry.detectors[ref.name]
-    found = load(detector, spec, table)
-    return Judge(detector, spec, spec.make(ref.arg) if ref.arg else spec.make(), found, prior)
+    found = load(
+        detector, registry.detectors[Ref.parse(detector).name], table
+    )  # before the weights: it may refuse
+    return Judge(detector, *load_detector(detector), found, prior)
 
 
 def detect(

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import islice
 from pathlib import Path
@@ -10,8 +9,9 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from ..ask import ask, finite
 from ..audio import resample
-from ..errors import BadAudio, BadScores
+from ..errors import BadAudio
 from ..types import Clip, Detector, DetectorSpec
 from .frames import RATE
 from .quality import Quality, QualityMeter, spoken_in
@@ -55,7 +55,7 @@ def listen(
             pieces = windows(at_16k(blocks, meter, longest=longest), size, size // 2)
             while batch := list(islice(pieces, max(1, spec.batch))):
                 clips = [resample(Clip(piece.samples, RATE), spec.rate) for piece in batch]
-                scores += _score(detector, clips, spec.name)
+                scores += finite(ask(detector, clips, spec.name), spec.name).tolist()
                 starts += [piece.start for piece in batch]
                 ends += [piece.start + piece.samples.size for piece in batch]
     except BadAudio as error:
@@ -67,17 +67,3 @@ def listen(
         raise BadAudio(f"{name} is {quality.seconds:.2f} s long; at least {SHORTEST} s are needed")
     spoken = [spoken_in(speech, a, b) for a, b in zip(starts, ends, strict=True)]
     return Listened(np.array(starts), np.array(ends), np.array(scores), np.array(spoken), quality)
-
-
-def _score(detector: Detector, clips: Sequence[Clip], name: str) -> list[float]:
-    scores = np.asarray(detector(clips), dtype=np.float64)
-    if scores.shape != (len(clips),):
-        raise BadScores(
-            f"the detector {name} was given {len(clips)} windows and returned scores of shape {scores.shape}; "
-            "expected one float a window"
-        )
-    if not np.isfinite(scores).all():
-        raise BadScores(
-            f"the detector {name} gave a score that is no number ({scores[~np.isfinite(scores)][0]})"
-        )
-    return [float(score) for score in scores]

@@ -3,12 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from itertools import pairwise
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
+from ..report.templates import environment
 from . import text
 from .answer import REAL, SYNTHETIC, UNSURE, Answer
 
@@ -18,22 +17,19 @@ _WIDTH, _HEIGHT = 800, 120
 
 def page(answers: Sequence[Answer], failed: Mapping[str, str]) -> str:
     """The page: a card for each recording, those that look synthetic first. failed: path → what is wrong with it."""
-    environment = Environment(
-        loader=FunctionLoader(_part),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
     order = {SYNTHETIC: 0, UNSURE: 1, REAL: 2}
     ranked = sorted(answers, key=lambda a: (order[a.verdict], -a.probability, a.path))
-    shown = environment.get_template("page.html.j2").render(
-        answers=ranked,
-        failed=failed,
-        text=text,
-        kind=_CLASS,
-        picture=picture,
-        counts=[(name, sum(a.verdict == name for a in answers)) for name in (SYNTHETIC, UNSURE, REAL)],
+    shown = (
+        environment()
+        .get_template("detect/page.html.j2")
+        .render(
+            answers=ranked,
+            failed=failed,
+            text=text,
+            kind=_CLASS,
+            picture=picture,
+            counts=[(name, sum(a.verdict == name for a in answers)) for name in (SYNTHETIC, UNSURE, REAL)],
+        )
     )
     return shown.encode("utf-8", "replace").decode("utf-8")
 
@@ -67,7 +63,3 @@ def picture(answer: Answer) -> Markup:
     return Markup(
         f'<svg viewBox="0 0 {_WIDTH} {_HEIGHT}" preserveAspectRatio="none" role="img" aria-label="{label}">{"".join(parts)}</svg>'
     )
-
-
-def _part(name: str) -> str:
-    return (resources.files(__package__) / name).read_text(encoding="utf-8")

@@ -13,6 +13,6 @@ page.py         one self-contained page
 """
 
 from .facts import Explanation, Finding
-from .why import DETECTOR, explain
+from .why import explain
 
-__all__ = ["DETECTOR", "Explanation", "Finding", "explain"]
+__all__ = ["Explanation", "Finding", "explain"]

@@ -7,9 +7,9 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
+from ..ask import ask, finite, load_detector
 from ..audio import WINDOW_SAMPLES, resample, window
-from ..cell import load_detector
-from ..errors import BadAudio, BadScores
+from ..errors import BadAudio
 from ..types import Clip, Detector, DetectorSpec, Samples, Scores
 
 RATE = 16_000
@@ -32,7 +32,7 @@ class Ear:
 
     @classmethod
     def load(cls, text: str) -> Ear:
-        """The detector ``name``, ``name@file`` or ``file.py:name``. Raises what ``cell.load_detector`` raises."""
+        """The detector ``name``, ``name@file`` or ``file.py:name``. Raises what ``ask.load_detector`` raises."""
         return cls(text, *load_detector(text))
 
     @property
@@ -45,13 +45,7 @@ class Ear:
         found: list[float] = []
         for start in range(0, len(waves), max(1, self.spec.batch)):
             part = [self._heard(x) for x in waves[start : start + max(1, self.spec.batch)]]
-            made = np.asarray(self.detector(part), dtype=np.float64)
-            if made.shape != (len(part),) or not np.isfinite(made).all():
-                raise BadScores(
-                    f"the detector {self.name} was given {len(part)} clips and returned {made!r}; expected one finite "
-                    "float a clip (a difference of logits, not the pair). Mend the detector, or explain by another"
-                )
-            found += made.tolist()
+            found += finite(ask(self.detector, part, self.name), self.name).tolist()
         self.calls += len(waves)
         return np.array(found)
 

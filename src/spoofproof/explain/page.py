@@ -7,15 +7,14 @@ from __future__ import annotations
 
 import base64
 from collections.abc import Sequence
-from importlib import resources
 from pathlib import Path
 
 import numpy as np
-from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..audio import whole_file
 from ..report.samples import png, spectrogram
+from ..report.templates import environment, part
 from ..types import Clip
 from .ear import RATE, excerpt
 from .facts import Explanation, Finding
@@ -28,25 +27,22 @@ _PIXELS = 8000.0  # Hz from bottom to top of the spectrogram
 
 def page(made: Explanation, clip: Clip, name: str) -> str:
     """The HTML. clip: what was explained, whole; name: what the reader knows it by. Raises BadAudio as ``explain`` does."""
-    environment = Environment(
-        loader=FunctionLoader(_part),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    return environment.get_template("explain/page.html.j2").render(
-        e=made,
-        name=name,
-        style=Markup(_part("report/page.css")),
-        script=Markup(_part("report/page.js")),
-        map=picture(made, clip),
-        curves=curves(made),
-        places=lambda f: places(f) if f.where else "",
-        tally=tally,
-        span=span,
-        strong=[f for f in made.findings if f.strong],
-        weak=[f for f in made.findings if not f.strong],
+    return (
+        environment()
+        .get_template("explain/page.html.j2")
+        .render(
+            e=made,
+            name=name,
+            style=Markup(part("report/page.css")),
+            script=Markup(part("report/page.js")),
+            map=picture(made, clip),
+            curves=curves(made),
+            places=lambda f: places(f) if f.where else "",
+            tally=tally,
+            span=span,
+            strong=[f for f in made.findings if f.strong],
+            weak=[f for f in made.findings if not f.strong],
+        )
     )
 
 
@@ -171,8 +167,3 @@ def _svg(parts: Sequence[str], width: float, height: float, title: str) -> Marku
     return Markup(
         f'<svg viewBox="0 0 {width:.0f} {height:.0f}" role="img" aria-label="{title}">{inside}</svg>'
     )
-
-
-def _part(name: str) -> str:
-    room, _, file = name.partition("/")
-    return (resources.files("spoofproof") / room / file).read_text(encoding="utf-8")

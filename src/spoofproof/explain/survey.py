@@ -13,6 +13,7 @@ from ..audio import open_audio, whole_file
 from ..corpora.vocoders import VOCODERS
 from ..errors import BadCorpus
 from ..registry import read_corpus
+from ..shipped import DETECTOR
 from ..streams import stream
 from ..types import Clip, Trial
 from .artefacts import MEASURES, readings
@@ -39,7 +40,7 @@ class Task:
 def survey(
     out: Path,
     data: Path | None = None,
-    detector: str = "lfcc-lcnn",
+    detector: str = DETECTOR,
     each: int = 24,
     copies: int = 0,
     tell: Callable[[int, int, str], None] = lambda done, total, text: None,

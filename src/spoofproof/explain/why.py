@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import replace
 
+from ..shipped import DETECTOR
 from ..streams import stream
 from ..types import Clip
 from .artefacts import MEASURES, Reading, readings
@@ -17,7 +18,6 @@ from .spectra import FILLS, Canvas
 from .summary import summary
 
 FILL = "median-noise"
-DETECTOR = "lfcc-lcnn"
 
 
 def explain(

@@ -3,13 +3,10 @@
 from __future__ import annotations
 
 import math
-import re
 from collections.abc import Mapping, Sequence
-from importlib import resources
 from pathlib import Path
 from typing import Any
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..results import CellResult, Results
@@ -17,33 +14,13 @@ from ..scores import ScoreTable
 from ..types import CLEAN, Estimate
 from . import calibration, marks, plots, text, view, words
 from .samples import samples
+from .templates import environment, part
 from .words import ACCURACY, AUROC, EER, FALSE_ALARM, MISS, ORACLE, SHOWN, Shown
 
 
 def html(results: Results, table: ScoreTable, run: Path) -> str:
     """The page. run: the folder whose ``samples/`` are listened to (may be absent). Everything else is Results."""
-    environment = Environment(
-        loader=FunctionLoader(_part),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["soft"] = _soft
-    return environment.get_template("page.html.j2").render(_context(results, table, run))
-
-
-def _soft(name: str) -> Markup:
-    """A name that may break after its joints, where a column is narrow."""
-    return Markup("").join(
-        Markup("{}<wbr>").format(piece) if piece in "/:@_." else Markup("{}").format(piece)
-        for piece in re.split(r"([/:@_.])", name)
-        if piece
-    )
-
-
-def _part(name: str) -> str:
-    return (resources.files(__package__) / name).read_text(encoding="utf-8")
+    return environment().get_template("report/page.html.j2").render(_context(results, table, run))
 
 
 def _context(results: Results, table: ScoreTable, run: Path) -> dict[str, Any]:
@@ -58,8 +35,8 @@ def _context(results: Results, table: ScoreTable, run: Path) -> dict[str, Any]:
         "record": results.record,
         "corpus": results.record.get("corpus", {}),
         "made": results.record.get("made", {}),
-        "style": Markup(_part("page.css")),
-        "script": Markup(_part("page.js")),
+        "style": Markup(part("report/page.css")),
+        "script": Markup(part("report/page.js")),
         "measured": view.what_was_measured(results),
         "headlines": view.headlines(results),
         "sign": {d: marks.mark(results, d) for d in results.detectors},

@@ -8,17 +8,15 @@ import json
 import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
-from importlib import resources
 from pathlib import Path
 from typing import Any, Literal, TypeAlias
 
-from jinja2 import Environment, FunctionLoader, StrictUndefined
 from markupsafe import Markup
 
 from ..audio import whole_file
 from ..types import Estimate
 from . import words
-from .html import _soft
+from .templates import environment, part
 
 Kind = Literal["text", "share", "points", "number", "short", "count", "p"]
 Value: TypeAlias = str | float | int | Estimate | None
@@ -179,22 +177,18 @@ def write_page(page: Page, out: Path) -> list[Path]:
 
 
 def _html(page: Page) -> str:
-    environment = Environment(
-        loader=FunctionLoader(_part),
-        autoescape=True,
-        undefined=StrictUndefined,
-        trim_blocks=True,
-        lstrip_blocks=True,
-    )
-    environment.filters["soft"] = _soft
-    return environment.get_template("study.html.j2").render(
-        page=page,
-        style=Markup(_part("page.css")),
-        script=Markup(_part("page.js")),
-        is_table=lambda item: isinstance(item, Table),
-        is_small=_is_small,
-        any_small=lambda section: any(map(_is_small, section.items)),
-        sort_key=lambda v: "" if v is None else v.value if isinstance(v, Estimate) else v,
+    return (
+        environment()
+        .get_template("report/study.html.j2")
+        .render(
+            page=page,
+            style=Markup(part("report/page.css")),
+            script=Markup(part("report/page.js")),
+            is_table=lambda item: isinstance(item, Table),
+            is_small=_is_small,
+            any_small=lambda section: any(map(_is_small, section.items)),
+            sort_key=lambda v: "" if v is None else v.value if isinstance(v, Estimate) else v,
+        )
     )
 
 
@@ -248,7 +242,3 @@ def _digits(value: object) -> object:
     if isinstance(value, float):
         return repr(float(value)) if math.isfinite(value) else ""
     return "" if value is None else value
-
-
-def _part(name: str) -> str:
-    return (resources.files(__package__) / name).read_text(encoding="utf-8")

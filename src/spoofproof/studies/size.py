@@ -15,9 +15,9 @@ from typing import Any
 import numpy as np
 
 from .. import registry
+from ..ask import load_detector
 from ..audio import WINDOW_SAMPLES, open_audio, resample, window
 from ..bench import identity
-from ..cell import load_detector
 from ..errors import BadPlan, SpoofproofError
 from ..plan import expand
 from ..report.study import Column, Figure, Page, Section, Table, write_page

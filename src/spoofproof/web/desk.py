@@ -124,7 +124,7 @@ class Desk:
         self._ended.pop(job, None)
         self.jobs.delete(job, keep_files=self.settings.keep)
         for worker in self._running.get(job, set()).copy():
-            if worker in self._running.get(job, set()):  # while others were stopped it may have gone on to another job
+            if worker in self._running.get(job, set()):  # stopping others takes time: has it moved on?
                 await worker.stop()
 
     # --- live streams -----------------------------------------------------------------------------------------------

@@ -104,47 +104,39 @@ class ExplainBody(BaseModel):
     beaten: Share = Field(description="Share of random orders of deletion that the map did better than.")
 
 
-class LiveBody(BaseModel):
+class AnswerBody(BaseModel):
+    """What is answered about any sound: a recording, or the last seconds of a stream."""
+
+    seconds: float
+    verdict: VerdictWord
+    probability: Share = Field(description="That it is synthetic, at the prior.")
+    low: Share = Field(description="Lower end of its 95 % interval.")
+    high: Share
+    llr: float = Field(
+        description="Natural log of the likelihood of real over synthetic speech; higher = more real."
+    )
+    detector: str
+    prior: Share = Field(description="Probability of synthetic before listening.")
+    reasons: list[str] = Field(description="Why it cannot tell; empty where it can.")
+    quality: QualityBody
+    reliability: ReliabilityBody | None = Field(description="Null where nothing was measured on such audio.")
+
+
+class LiveBody(AnswerBody):
     """The answer about the last seconds of a stream."""
 
     start: float = Field(description="Of what was heard, in seconds of the stream.")
     end: float
     seconds_late: float = Field(description="From the arrival of the last sample to this answer.")
-    seconds: float
-    verdict: VerdictWord
-    probability: Share = Field(description="That it is synthetic, at the prior.")
-    low: Share = Field(description="Lower end of its 95 % interval.")
-    high: Share
-    llr: float = Field(
-        description="Natural log of the likelihood of real over synthetic speech; higher = more real."
-    )
-    detector: str
-    prior: Share = Field(description="Probability of synthetic before listening.")
-    reasons: list[str] = Field(description="Why it cannot tell; empty where it can.")
-    quality: QualityBody
-    reliability: ReliabilityBody | None = Field(description="Null where nothing was measured on such audio.")
 
 
-class DetectBody(BaseModel):
+class DetectBody(AnswerBody):
     """The answer about one recording."""
 
-    seconds: float
-    verdict: VerdictWord
-    probability: Share = Field(description="That it is synthetic, at the prior.")
-    low: Share = Field(description="Lower end of its 95 % interval.")
-    high: Share
-    llr: float = Field(
-        description="Natural log of the likelihood of real over synthetic speech; higher = more real."
-    )
-    detector: str
-    prior: Share = Field(description="Probability of synthetic before listening.")
-    reasons: list[str] = Field(description="Why it cannot tell; empty where it can.")
     timeline: list[WindowBody]
     spans: list[tuple[float, float]] = Field(
         description="Start and end, in seconds, of what looks synthetic."
     )
-    quality: QualityBody
-    reliability: ReliabilityBody | None = Field(description="Null where nothing was measured on such audio.")
 
 
 class CorruptionBody(BaseModel):

@@ -103,8 +103,9 @@ class Worker:
 
     async def stop(self) -> None:
         """Kill the process where there is one, and remove its folder."""
+        # Both are let go of at once: while we wait for the end of the one, another task may start it anew.
         process, self._process = self._process, None
-        folder, self._folder = self._folder, None  # both at once: while we wait, another task may start it anew
+        folder, self._folder = self._folder, None
         if process is not None:
             if process.returncode is None:
                 _kill(process.pid)

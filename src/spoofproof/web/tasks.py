@@ -19,8 +19,9 @@ from ..corrupt import corrupt as apply
 from ..corrupt import steps
 from ..corruptions.measure import distortion
 from ..detect.answer import Answer
-from ..detect.judge import DETECTOR, Judge, judge
+from ..detect.judge import Judge, judge
 from ..errors import BadAudio, BadPlan
+from ..shipped import DETECTOR
 from ..types import Clip, Condition
 
 _STEPS = 4  # of a chain of corruptions
