@@ -273,8 +273,10 @@ def _reference(table: ScoreTable, live: Sequence[str], asked: str | None) -> str
         if asked not in table.detectors:
             raise UnknownName.among("reference detector", asked, table.detectors)
         return asked
-    cards = {d: (_detector(table, d).get("card") or {}) for d in live}
-    return next((d for d in live if cards[d].get("kind") != CONTROL), live[0] if live else "")
+    known = {d: _detector(table, d) for d in live}
+    whole = [d for d in live if not known[d].get("heavy")]  # a few trials are a poor yardstick
+    able = [d for d in (*whole, *live) if (known[d].get("card") or {}).get("kind") != CONTROL]
+    return next(iter((*able, *live)), "")
 
 
 def _detector(table: ScoreTable, name: str) -> Mapping[str, Any]:
