@@ -169,6 +169,13 @@ def test_coarse_cells_hold_equal_shares() -> None:
     made = occlude(heard.samples, canvas, ear(cue), 60)
     assert not made.fine.all()
     assert np.abs(made.change[~made.fine]).max() < np.abs(made.change[made.fine]).max()
+    coarse = ~made.fine & (made.change != 0)
+    alike = [coarse & (made.change == value) for value in np.unique(made.change[coarse])]
+    blocks = [cells for cells in alike if cells.sum() == 4]  # larger sets are several cells of one value
+    assert len(blocks) >= 3
+    for cells in blocks[:: len(blocks) // 3]:  # what deleting the whole cell does, shared among its parts
+        without = ear(cue).scores([canvas.without(made.grid.region(cells))])[0]
+        assert made.change[cells].sum() == pytest.approx(made.score - without, rel=1e-6)
 
 
 def test_a_diffuse_map_names_no_region() -> None:
@@ -210,6 +217,14 @@ def test_the_summary_holds_only_numbers_that_are_in_the_facts(detector: Any) -> 
             for sign in (1, -1)
         )
         assert good or number in counts, f"{word} is in no fact: {text}"
+
+
+def test_the_score_is_said_as_it_is(found: Explanation) -> None:
+    side = "synthetic" if found.score < 0 else "real"
+    said = f"gives 0.00–{found.end:.2f} s of the recording a log-likelihood ratio of {found.score:+.2f}, which speaks for {side}"
+    assert any(said in text for text in found.summary)
+    plain = explain(planted(), ear(cue, "a distance"))
+    assert any(f"a score of {plain.score:+.2f}; where its threshold" in text for text in plain.summary)
 
 
 def test_every_sentence_has_a_number(found: Explanation) -> None:

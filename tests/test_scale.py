@@ -94,6 +94,18 @@ def test_a_piece_takes_along_only_what_is_known_of_its_own_trials(
         assert piece.sample == piece.noted == piece.held[whole[0].detectors[0]] == mine
 
 
+def test_facts_are_of_the_trials_that_are_noted_however_many_are_heard(
+    trials: list[Trial], whole: tuple[Plan, Path], tmp_path: Path
+) -> None:
+    heard = [t for t in trials if t.part == "eval"]
+    first = heard[6:9] + heard[20:23]
+    few = replace(job(tmp_path / "few", whole[0], first), detectors=())
+    fill(replace(job(tmp_path / "all", whole[0], trials), noted=frozenset(t.id for t in first)))
+    fill(few)
+    place = Path("conditions") / "gaussian_noise@5.json"
+    assert (tmp_path / "all" / place).read_bytes() == (tmp_path / "few" / place).read_bytes()
+
+
 class RayError(Exception):
     """As in ray.exceptions."""
 
@@ -181,12 +193,35 @@ def test_workers_that_die_are_replaced_and_their_pieces_done_again(
     assert len(played.asked) == 4 and played.asked[0]["num_cpus"] == 1 and played.asked[0]["num_gpus"] == 0
 
 
+def test_a_piece_that_is_done_again_to_be_measured_counts_once(
+    trials: list[Trial], whole: tuple[Plan, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(
+        ray, "size_for", lambda work, workers: 4
+    )  # broken files fill the pieces that were to measure
+    one, many = (job(tmp_path / name, whole[0], trials) for name in ("one", "many"))
+    with one_thread():
+        fill(one)
+    played = Played()
+    ticks, _ = drive(played, [many], monkeypatch)
+    assert played.scored > 10 and ticks == 40
+    assert everything(tmp_path / "many") == everything(tmp_path / "one")
+
+
 def test_a_piece_that_takes_every_worker_down_ends_the_run_in_a_sentence(
     trials: list[Trial], whole: tuple[Plan, Path], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    played = Played(dies=lambda count, job: job.trials[0].id == "eval-bonafide-8")
+    deaths: list[int] = []
+
+    def dies(count: int, job: Job) -> bool:
+        if job.trials[0].id == "eval-bonafide-8":
+            deaths.append(count)
+        return job.trials[0].id == "eval-bonafide-8"
+
+    played = Played(dies=dies)
     with pytest.raises(SpoofproofError, match=r"4 workers in turn .*eval-bonafide-8 .*more memory"):
         drive(played, [job(tmp_path, whole[0], trials)], monkeypatch)
+    assert len(deaths) == 4
     assert len(played.killed) == len(played.asked)  # nobody is left behind
 
 
