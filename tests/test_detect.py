@@ -30,7 +30,7 @@ from spoofproof.detect.axes import AXES
 from spoofproof.detect.batch import Batch, detect_all
 from spoofproof.detect.calibration import opinion
 from spoofproof.detect.curve import ALWAYS, Judged, choose, curve, points
-from spoofproof.detect.fit import CONDITIONS, fit_table, judged_by
+from spoofproof.detect.fit import CONDITIONS, fit_table, judged_by, usable
 from spoofproof.detect.judge import Judge, spans
 from spoofproof.detect.listen import Listened, listen
 from spoofproof.detect.page import page, picture
@@ -162,6 +162,9 @@ def test_spans_leave_out_silence_and_join_neighbours() -> None:
     found = spans(heard, np.array([2.0, 2, 9, 9, 2, -5]), 1.0)
     seconds = 32_300 / 16_000
     assert np.allclose(found, ((0.0, 3 * seconds), (4 * seconds, 5 * seconds)))
+    assert (
+        spans(heard, np.full(6, 0.7), 1.0) == ()
+    )  # where two windows lie, their mean counts and not their sum
 
 
 def test_a_file_and_the_same_samples_get_the_same_answer(judge: Judge, tmp_path: Path) -> None:
@@ -208,6 +211,11 @@ def test_scores_that_are_no_numbers_are_refused(tmp_path: Path) -> None:
 
 
 # --- reliability ---
+
+
+def test_a_cell_that_is_better_than_a_good_one_is_usable_and_a_worse_one_is_not() -> None:
+    assert usable([False, True, False], low_is_bad=True) == [False, True, True]
+    assert usable([False, True, False], low_is_bad=False) == [True, True, False]
 
 
 def test_reliability_is_that_of_the_worst_cell_in_words(long: Answer) -> None:

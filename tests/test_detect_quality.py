@@ -221,6 +221,14 @@ def test_the_share_of_clipped_samples_is_counted(level: float) -> None:
     assert quality(Clip(x, SECOND), one_side).clipping_share == pytest.approx(true / 2, rel=0.1)
 
 
+def test_a_plateau_below_the_peak_is_no_clipping() -> None:
+    x = np.concatenate([np.linspace(0, 1, 400), np.linspace(1, 0.95, 20)[1:], np.full(4_000, 0.95)]).astype(
+        np.float32
+    )
+    assert flat_tops(x[:, None])[1] == 0
+    assert flat_tops(np.minimum(x, 0.95)[:, None])[1] >= 4_000
+
+
 def test_a_quiet_block_before_a_clipped_one_does_not_count_as_clipped() -> None:
     square = np.sign(tone(100, 1.0).samples).astype(np.float32)[:, None]
     loud, soft = flat_tops(square), flat_tops(0.1 * square)

@@ -158,6 +158,17 @@ def test_the_draw_is_spread_over_attacks_and_speakers() -> None:
     assert set(Counter(t.speaker for t in drawn if t.label == "bonafide").values()) == {4}
 
 
+def test_an_attack_with_few_speakers_is_heard_as_often_as_one_with_many() -> None:
+    made = [
+        Trial(f"{attack}-{speaker}-{n}", Path("x.wav"), "spoof", speaker=f"{attack}{speaker}", attack=attack)
+        for attack, speakers in (("many", 6), ("few", 1))
+        for speaker in range(speakers)
+        for n in range(6 // speakers)
+    ]
+    drawn = replace(HEAVY, eval=4).trials(made, 5)
+    assert Counter(name.partition("-")[0] for name in drawn) == {"many": 2, "few": 2}
+
+
 def test_a_larger_draw_holds_the_smaller_one_and_never_more_than_there_is() -> None:
     trials = corpus(n=20)
     draws = [set(replace(HEAVY, eval=n).trials(trials, 3)) for n in range(1, 25)]

@@ -498,6 +498,15 @@ def test_a_stream_is_judged_as_it_comes(served: Service) -> None:
     assert len(heard) >= 6 and sorted(h["seconds_late"] for h in heard)[len(heard) // 2] < 1.0
 
 
+def test_seconds_of_a_stream_that_cannot_be_judged_say_why(served: Service) -> None:
+    with connect(served.url.replace("http", "ws") + "/v1/stream", proxy=None, open_timeout=60) as line:
+        for _ in range(2):
+            line.send(pcm(HOG, 0.6))
+        line.send("end")
+        heard = [json.loads(message) for message in line]
+    assert heard and all("verdict" not in one and "memory" in one["problem"] for one in heard), heard
+
+
 def test_a_stream_that_breaks_the_rules_is_closed_with_a_reason(served: Service) -> None:
     address = served.url.replace("http", "ws") + "/v1/stream"
     for message, code in ((b"\0" * 40_000, 1009), ("hello", 1003)):

@@ -99,10 +99,14 @@ def _cells(rows: Sequence[Row], means: Numbers, line: Calibration) -> tuple[Cell
                 _cell(axis.name, low, high, [rows[i].trial for i in index], line.apply(means[index]))
             )
         good = [_enough(cell) and _error(cell) <= most for cell in cells]
-        for k, cell in enumerate(cells):
-            as_bad = good[: k + 1] if axis.low_is_bad else good[k:]
-            found.append(replace(cell, usable=any(as_bad)))
+        able = usable(good, low_is_bad=axis.low_is_bad)
+        found += [replace(cell, usable=yes) for cell, yes in zip(cells, able, strict=True)]
     return tuple(found)
+
+
+def usable(good: Sequence[bool], *, low_is_bad: bool) -> list[bool]:
+    """Which cells of an axis, in its order, may be answered: those that are good, and those that are better than a good one."""
+    return [any(good[: k + 1] if low_is_bad else good[k:]) for k in range(len(good))]
 
 
 def _cell(name: str, low: float, high: float, trials: list[Trial], llrs: Numbers) -> Cell:
