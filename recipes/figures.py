@@ -1,7 +1,8 @@
 """Write what a bench run measured into the cards of the shipped detectors: python recipes/figures.py RUN
 
-RUN is a run folder over the test part of the data that the detectors were trained beside, such as
-``spoofproof bench --corpus manifest:DATA --out RUN``. Only detectors whose weights are those of the run are touched.
+RUN is a run folder over the test part of the data that the detectors were trained beside: clean audio alone gives the
+figures ``test`` (``spoofproof bench --corpus manifest:DATA --condition clean --plan full``), a run with corruptions those
+called ``test_corrupted``. Only detectors whose weights are those of the run are touched.
 """
 
 from __future__ import annotations
@@ -28,9 +29,10 @@ def main(run: Path) -> None:
         card = json.loads(path.read_text(encoding="utf-8"))
         if card["weights"] != table.record["detectors"][detector]["card"]["weights"]:
             raise SystemExit(f"{detector}: the run was made with other weights; score it again")
-        card["figures"]["test"] = figures(results, detector)
+        part = "test_corrupted" if (detector, "all") in results.aggregates else "test"
+        card["figures"][part] = figures(results, detector)
         write_json(path, card)
-        print(detector, json.dumps(card["figures"]["test"]))
+        print(detector, part, json.dumps(card["figures"][part]))
 
 
 def figures(results: Results, detector: str) -> dict[str, Any]:

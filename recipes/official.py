@@ -42,7 +42,9 @@ def official(path: str) -> spoofproof.Detector:
 
     noise = np.random.Generator(np.random.Philox(0)).standard_normal((1, WINDOW_SAMPLES)).astype(np.float32)
     with torch.inference_mode():
-        apart = float(np.abs(module(torch.from_numpy(0.05 * noise)).numpy() - run(wave=0.05 * noise)["logits"]).max())
+        apart = float(
+            np.abs(module(torch.from_numpy(0.05 * noise)).numpy() - run(wave=0.05 * noise)["logits"]).max()
+        )
     if not apart <= PARITY:
         raise SpoofproofError(f"{path}: exported, it differs from torch by {apart:.2g} in its logits")
 
