@@ -60,5 +60,9 @@ def _diagram(
 
 
 def _estimate(grid: Grid, values: Values, one: llr.Bin) -> Estimate:
-    whole = grid.estimate(values) if np.isfinite(values[0]) else Estimate(np.nan, np.nan, np.nan, 0, 0)
+    whole = (
+        grid.estimate(values, "share of bona fide")
+        if np.isfinite(values[0])
+        else Estimate(np.nan, np.nan, np.nan, 0, 0)
+    )
     return Estimate(whole.value, whole.low, whole.high, one.n_bonafide, one.n_spoof)
