@@ -149,9 +149,8 @@ def differences(
             gaps += missing
             progress(i * len(match.conditions) + k + 1, total)
         found += [d for d, _, _ in mine] + work.means(pair, mine, ground)
-    return Comparison(
-        match, tuple(wanted), tuple(found), tuple(gaps), (*match.notes, *work.notes()), resamples, confidence
-    )
+    notes = [*match.notes, *work.notes(), *([unseen.NOTE] if any(d.units for d in found) else [])]
+    return Comparison(match, tuple(wanted), tuple(found), tuple(gaps), tuple(notes), resamples, confidence)
 
 
 def better(metric: str) -> Better:
@@ -227,7 +226,7 @@ class _Work:
             unscored = int((~np.isfinite(before)).sum())
             fixed = w.metric in CURVES or frozen[0].threshold == frozen[1].threshold
             units = None
-            if unseen.still(a - b) and not (fixed and unseen.alike(before[use], after[use])):
+            if unseen.still(a - b) and not (fixed and unseen.alike(w.metric, before[use], after[use])):
                 units = units_of(ground.drawn, use)
             found.append((self._difference(pair, condition, w, a, b, ground, use, unscored, units), a, b))
         return found, gaps

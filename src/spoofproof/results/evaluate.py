@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .. import registry
 from ..errors import UnknownName
 from ..scores import ScoreTable
+from ..stats import unseen
 from ..stats.estimate import EVIDENCE
 from ..stats.weighted import DECISIONS
 from ..types import CLEAN, Estimate
@@ -122,7 +123,7 @@ def evaluate(
         if v is not None
     }
     first = grounds.own(parts[0].detectors[0])
-    return replace(
+    found = replace(
         base,
         aggregates=_aggregates(grounds.own, means, shown),
         common=_aggregates(lambda d: whole.grid, whole.means(grounds), shown)
@@ -145,6 +146,7 @@ def evaluate(
             for diagram in diagrams(grounds.own(d), d, part.infos)
         ],
     )
+    return replace(found, notes=[*found.notes, *say.of_unmoved(grounds)])
 
 
 def _aggregates(
@@ -211,9 +213,11 @@ def _deltas(
     use: NDArray[np.bool_],
     shown: Sequence[str],
 ) -> dict[str, Estimate]:
-    exact = grid.alike(detector, condition, use)
+    """Where nothing moves a difference, and the detector was not moved by the audio, it is exact."""
+    cells = (detector, condition), (detector, CLEAN)
+    exact = {m for m, v in values.items() if unseen.still(v) and grid.alike(m, *cells)}
     return {
-        m: grid.estimate(v, None if exact else m, use, difference=True)
+        m: grid.estimate(v, None if m in exact else m, use, difference=True)
         for m, v in values.items()
         if m in shown
     }

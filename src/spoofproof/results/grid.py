@@ -108,9 +108,11 @@ class Grid:
         scores = self.scores(detector, condition)
         return Bootstrap(self.drawn, scores, np.isfinite(scores))
 
-    def alike(self, detector: str, condition: str, use: NDArray[np.bool_]) -> bool:
-        """Whether a cell holds the scores of the clean one: the detector was not moved, nor can it be by this audio."""
-        return unseen.alike(*(self.scores(detector, c)[use] for c in (condition, CLEAN)))
+    def alike(self, metric: str, first: tuple[str, str], second: tuple[str, str]) -> bool:
+        """Whether two cells (detector, condition) are one for a metric, over the trials with a score in both."""
+        a, b = self.scores(*first), self.scores(*second)
+        use = np.isfinite(a) & np.isfinite(b)
+        return unseen.alike(metric, a[use], b[use])
 
     def units(self, use: NDArray[np.bool_] | None = None) -> Units:
         """How many of the trials, or of those used, are independent."""

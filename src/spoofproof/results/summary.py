@@ -85,7 +85,8 @@ def breakdowns(values: Lookup, detectors: Sequence[str], groups: Groups) -> list
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two detectors in a scope: their EER values over the same trials and resamples (those of ``grid``), and conditions."""
+    """Two detectors in a scope: their EER values over the same trials and resamples (those of ``grid``), and conditions.
+    exact: both gave the same scores, so that their difference is 0 and nothing else."""
 
     first: str
     second: str
@@ -93,6 +94,7 @@ class Pair:
     values: tuple[Values, Values]
     grid: Grid
     conditions: int
+    exact: bool = False
 
 
 def compare(pairs: Sequence[Pair]) -> list[Comparison]:
@@ -104,7 +106,7 @@ def compare(pairs: Sequence[Pair]) -> list[Comparison]:
         p = p_value(difference[1:], clusters=pair.grid.drawn.fewest)
         if unseen.still(difference):
             p = max(p, unseen.chance_of(EER, float(difference[0]), pair.grid.units()))
-        rows.append((pair, pair.grid.estimate(difference, EER, difference=True), p))
+        rows.append((pair, pair.grid.estimate(difference, None if pair.exact else EER, difference=True), p))
     corrected = holm([p for _, _, p in rows])
     return [
         Comparison(pair.first, pair.second, pair.scope, EER, difference, p, q, pair.conditions)

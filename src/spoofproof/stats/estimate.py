@@ -157,7 +157,8 @@ def paired_difference(
     p = p_value(difference[1:], clusters=drawn.fewest)
     if unseen.still(difference):
         p = max(p, unseen.chance_of(metric, float(difference[0]), a.units))
-    whose = None if unseen.alike(a.scores, b.scores) else metric
+    exact = unseen.still(difference) and unseen.alike(metric, a.scores, b.scores)
+    whose = None if exact else metric
     return estimate_of(difference, a, whose, confidence=confidence, difference=True), p
 
 

@@ -25,14 +25,19 @@ from itertools import product
 
 import numpy as np
 from numpy.typing import NDArray
+from scipy.special import betaincinv
 
 from ..metrics import cost
 from ..types import Scores
 from .intervals import interval
 from .units import Units
-from .weighted import DECISIONS, Values
+from .weighted import CURVES, DECISIONS, Values
 
 RISK = "risk"  # share of errors among decisions of both classes, however these are weighted
+NOTE = (
+    "where no resample moves a value (no error, or nothing but errors), its interval ends at the exact bound for as many "
+    "speakers and attacks as are independent; where there is no such bound, as for Cllr, no interval is shown"
+)
 _SAME = 1e-12  # sums in another order, not a spread
 _TAILS = (1e-12, 0.5)
 _NOTHING_SAID = {"cllr": 1.0, "ece": 0.0, "llr_bonafide": 0.0, "llr_spoof": 0.0}
@@ -61,10 +66,23 @@ def ends(
     return bound(metric, float(values[0]), units(), (1 - confidence) / 2)
 
 
-def alike(first: Scores, second: Scores) -> bool:
-    """Whether two sets of scores are one: the same, and most of a trial of their own. (Two detectors that say only 0 and 1
-    may say the same of a few trials by chance.)"""
-    return np.array_equal(first, second) and 2 * np.unique(first).size > first.size
+def alike(metric: str, first: Scores, second: Scores) -> bool:
+    """Whether two sets of scores are one for ``metric``, so that their difference is exact: they are the same, or one is the
+    other shifted and the metric goes by order (or is a mean of llrs); and most trials have a score of their own. (Two
+    detectors that say only 0 and 1 may say the same of a few trials by chance.)"""
+    if not first.size or 2 * np.unique(first).size <= first.size:
+        return False
+    shifts = metric in (*CURVES, "eer_asvspoof", "llr_bonafide", "llr_spoof") or metric.endswith("_oracle")
+    slack = _SAME * float(np.abs([first, second]).max()) if shifts else 0.0
+    return bool(np.ptp(first - second) <= slack if shifts else np.array_equal(first, second))
+
+
+def of_none(share: float, units: int, among: int, tail: float) -> float:
+    """Most of the one class, at equal priors, in a bin of stated probabilities that holds ``share`` of the other and none of
+    it. units, among: independent ones of the class that is missing, and of the other. Each rate is at its exact bound."""
+    seen = max(share * among, 1e-9)
+    least, most = float(betaincinv(seen, max(among - seen, 0.0) + 1, tail / 2)), _seldom(units, tail / 2)
+    return most / (most + least)
 
 
 def around(metric: str, value: float, units: Units, tail: float) -> tuple[float, float]:
