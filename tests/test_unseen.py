@@ -141,6 +141,15 @@ def test_no_distribution_of_scores_orders_few_trials_more_often_than_the_bounds_
                 assert chance <= area[name] ** min(m, n) + slack
 
 
+def test_a_bin_of_one_class_may_hold_as_much_of_the_other_as_was_not_seen() -> None:
+    """With all of the other class in it, n of them: u / (u + least), u and least of Clopper and Pearson at half the tail."""
+    most, least = float(beta.ppf(1 - ALPHA / 2, 1, 8)), float(beta.ppf(ALPHA / 2, 20, 1))
+    assert unseen.of_none(1.0, 8, 20, ALPHA) == pytest.approx(most / (most + least))
+    half = float(beta.ppf(ALPHA / 2, 10, 11))
+    assert unseen.of_none(0.5, 8, 20, ALPHA) == pytest.approx(most / (most + half))
+    assert unseen.of_none(1e-9, 8, 20, ALPHA) == pytest.approx(1, abs=1e-3)
+
+
 def test_a_p_value_is_the_tail_at_which_the_bound_meets_the_margin() -> None:
     for difference, margin in ((1.0, 0.0), (1.0, 0.1), (0.5, 0.02)):
         units = Units(20, 20, 20, 20, 20)
