@@ -386,3 +386,10 @@ def test_a_detector_that_broke_is_called_where_there_is_evidence() -> None:
         found = gate(n, [apart(trials, 1)], [-apart(trials, 2)])
         assert [j.word for j in found.judged] == [word]
     assert found.judged[0].p < 1e-2
+    exact = unseen.tail_of("eer", 1.0, Units(9, 9, 9, 9, 9), 0.02)
+    trials = bare(9)
+    two = gate(9, [apart(trials, k) for k in range(2)], [-apart(trials, 5 + k) for k in range(2)])
+    cells = [j for j in two.judged if j.difference.condition != ALL]
+    assert 0.005 < exact < 0.1
+    assert all(j.p == pytest.approx(exact) for j in cells)
+    assert all(j.corrected == pytest.approx(len(two.judged) * exact) for j in cells)

@@ -32,7 +32,7 @@ def units_of(drawn: Resamples, use: NDArray[np.bool_] | None = None) -> Units:
     """
     keep = np.ones(drawn.cell.size, bool) if use is None else use
     sides = keep & drawn.bonafide, keep & ~drawn.bonafide
-    real, fake = (np.unique(drawn.cell[side]) for side in sides)
+    real, fake = (np.flatnonzero(np.bincount(drawn.cell[side], minlength=1)) for side in sides)
     m, n = (_independent(drawn.unit[cells], drawn.attack[cells]) for cells in (real, fake))
     shared = np.intersect1d(drawn.unit[real], drawn.unit[fake])
     c = min(m, n, int((shared >= 0).sum()))
