@@ -58,7 +58,8 @@ def test_both_rooms_find_the_same_edge(hz: float) -> None:
 
 
 def test_the_rule_is_asked_and_not_written_twice() -> None:
-    """``detect`` and ``explain`` take edges and holes from ``spectrum``; neither has a depth of hole of its own."""
+    """``detect`` and ``explain`` take edges and holes from ``spectrum``; neither has a depth of hole of its
+    own."""
     root = Path(spoofproof.__file__).parent
     asked = {
         "detect/quality.py": {"Spectrometer"},

@@ -56,8 +56,8 @@ def counted(*spoof: tuple[str, str]) -> int:
 
 
 def test_spoofed_trials_are_independent_that_share_neither_speaker_nor_attack() -> None:
-    """Fully crossed: as many as the scarcer has. A star, where the many speakers share one attack and the many attacks one
-    speaker: two, though there are six of each. Attacks of unknown speakers: each is one."""
+    """Fully crossed: as many as the scarcer has. A star, where the many speakers share one attack and the
+    many attacks one speaker: two, though there are six of each. Attacks of unknown speakers: each is one."""
     assert counted(*((f"s{s}", f"a{a}") for s in range(5) for a in range(3))) == 3
     star = [(f"s{s}", "a0") for s in range(5)] + [("s9", f"a{a}") for a in range(1, 6)]
     assert counted(*star) == 2
@@ -123,8 +123,8 @@ def test_what_has_no_bound_is_not_available_and_what_says_nothing_is_exact() -> 
 
 
 def test_no_distribution_of_scores_orders_few_trials_more_often_than_the_bounds_allow() -> None:
-    """Perfect order of m and n independent scores: normal ones, and the ones that do it most often, which are all on the
-    right side but for a share e of each class that is beyond everything."""
+    """Perfect order of m and n independent scores: normal ones, and the ones that do it most often, which are
+    all on the right side but for a share e of each class that is beyond everything."""
     rng = np.random.default_rng(0)
     sets = 40_000
     for m, n in ((4, 4), (3, 9)):
@@ -142,7 +142,8 @@ def test_no_distribution_of_scores_orders_few_trials_more_often_than_the_bounds_
 
 
 def test_a_bin_of_one_class_may_hold_as_much_of_the_other_as_was_not_seen() -> None:
-    """With all of the other class in it, n of them: u / (u + least), u and least of Clopper and Pearson at half the tail."""
+    """With all of the other class in it, n of them: u / (u + least), u and least of Clopper and Pearson at
+    half the tail."""
     most, least = float(beta.ppf(1 - ALPHA / 2, 1, 8)), float(beta.ppf(ALPHA / 2, 20, 1))
     assert unseen.of_none(1.0, 8, 20, ALPHA) == pytest.approx(most / (most + least))
     half = float(beta.ppf(ALPHA / 2, 10, 11))
@@ -188,7 +189,8 @@ def drawn_set(
 
 
 def coverage(error: float, speakers: int, attacks: int, each: int, shared: bool) -> dict[str, list[float]]:
-    """(old, new) share of intervals that hold the truth, by metric. 100 data sets, new speakers and attacks each."""
+    """(old, new) share of intervals that hold the truth, by metric. 100 data sets, new speakers and attacks
+    each."""
     spread, sets = 0.6, 100
     of_b, of_s = math.sqrt(1 + spread**2), math.sqrt(1 + spread**2 * (2 if attacks else 1))
     gap = -ndtri(error) * (of_b + of_s)
@@ -380,7 +382,8 @@ def test_the_usual_gate_says_how_little_eight_trials_can_show() -> None:
 
 
 def test_a_detector_that_broke_is_called_where_there_is_evidence() -> None:
-    """From no error to nothing but errors, in every resample: two trials of each class do not show it, forty do."""
+    """From no error to nothing but errors, in every resample: two trials of each class do not show it, forty
+    do."""
     for n, word in ((2, "passed"), (40, "regressed")):
         trials = bare(n)
         found = gate(n, [apart(trials, 1)], [-apart(trials, 2)])

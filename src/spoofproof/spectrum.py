@@ -1,9 +1,10 @@
-"""Up to which frequency a recording holds sound, and what an encoder has cut out of it: the one place where both are measured.
+"""Up to which frequency a recording holds sound, and what an encoder has cut out of it: the one place where
+both are measured.
 
-``lasting_falls`` and ``emptied`` are what an edge and a hole are. ``detect`` asks for them of whole files of any rate
-(``Spectrometer``: a histogram of levels for each band of 100 Hz, so that memory does not grow with the length, and any
-percentile can be read off at the end), ``explain`` of the speech in an excerpt at 16 kHz, finer in time and frequency: two
-grids, since the tables of both were fitted on theirs, and one rule.
+``lasting_falls`` and ``emptied`` are what an edge and a hole are. ``detect`` asks for them of whole files of
+any rate (``Spectrometer``: a histogram of levels for each band of 100 Hz, so that memory does not grow with
+the length, and any percentile can be read off at the end), ``explain`` of the speech in an excerpt at 16 kHz,
+finer in time and frequency: two grids, since the tables of both were fitted on theirs, and one rule.
 """
 
 from __future__ import annotations
@@ -140,8 +141,9 @@ class Spectrometer:
 def lasting_falls(
     levels: NDArray[np.float64], places: Iterable[int], *, near: int, far: int
 ) -> Iterator[tuple[float, float]]:
-    """(level below, fall) in dB at each of ``places`` of a spectrum of shape (bands,): from the mean of the bands far … near
-    below it to the loudest of all that lie ``near`` above it or further. What falls and comes back is no edge."""
+    """(level below, fall) in dB at each of ``places`` of a spectrum of shape (bands,): from the mean of the
+    bands far … near below it to the loudest of all that lie ``near`` above it or further. What falls and
+    comes back is no edge."""
     rest = np.maximum.accumulate(levels[::-1])[::-1]  # the loudest from here on
     for at in places:
         below = float(levels[at - far : at - near + 1].mean())

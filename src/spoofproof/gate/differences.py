@@ -49,8 +49,9 @@ class Difference:
     where lower is better, before - after where higher is), with its interval. values: shape (1 + B,), the drop under each
     resample, the measured one first. condition: its name, or ALL for the mean over corruptions, each corruption the mean of
     its levels. clusters: the fewest of a kind that were drawn. unscored: shared trials without a score in the baseline.
-    units: how many trials are independent, where no resample moves the drop and yet the truth may be another (neither errs on
-    few trials); None where the resamples say how sure it is, and where both gave the same scores.
+    units: how many trials are independent, where no resample moves the drop and yet the truth may be another
+    (neither errs on few trials); None where the resamples say how sure it is, and where both gave the same
+    scores.
     """
 
     baseline: str
@@ -329,7 +330,8 @@ def _interval(
 
 
 def _fewest(found: Iterable[Units | None]) -> Units | None:
-    """Of each kind the least, None where none is known: a mean is as sure as the least sure that goes into it."""
+    """Of each kind the least, None where none is known: a mean is as sure as the least sure that goes into
+    it."""
     known = [astuple(units) for units in found if units is not None]
     return Units(*map(min, zip(*known, strict=True))) if known else None
 

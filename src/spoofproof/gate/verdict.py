@@ -111,7 +111,8 @@ def judge(comparison: Comparison, *, strict: bool = False, level: float = 0.05) 
 def _unmoved(
     found: Sequence[Difference], level: float, limits: NDArray[np.float64] | None = None
 ) -> Unmoved | None:
-    """Exact tests of the differences that no resample moves: at most their limit, or without limits (two-sided) 0."""
+    """Exact tests of the differences that no resample moves: at most their limit, or without limits
+    (two-sided) 0."""
     n = sum(d.units is not None for d in found)
     p, reach = np.full(len(found), np.nan), np.full(len(found), np.nan)
     for k, d in enumerate(found):

@@ -109,7 +109,8 @@ class Grid:
         return Bootstrap(self.drawn, scores, np.isfinite(scores))
 
     def alike(self, metric: str, first: tuple[str, str], second: tuple[str, str]) -> bool:
-        """Whether two cells (detector, condition) are one for a metric, over the trials with a score in both."""
+        """Whether two cells (detector, condition) are one for a metric, over the trials with a score in
+        both."""
         a, b = self.scores(*first), self.scores(*second)
         use = np.isfinite(a) & np.isfinite(b)
         return unseen.alike(metric, a[use], b[use])
@@ -129,8 +130,8 @@ class Grid:
         *,
         difference: bool = False,
     ) -> Estimate:
-        """Values as an Estimate. metric: whose values or ``difference``s they are, None where a value that no resample
-        moves is the truth. use: the trials they rest on, all by default."""
+        """Values as an Estimate. metric: whose values or ``difference``s they are, None where a value that no
+        resample moves is the truth. use: the trials they rest on, all by default."""
         assert self.drawn is not None
         low, high = unseen.ends(
             values,

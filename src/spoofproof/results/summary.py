@@ -85,8 +85,8 @@ def breakdowns(values: Lookup, detectors: Sequence[str], groups: Groups) -> list
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two detectors in a scope: their EER values over the same trials and resamples (those of ``grid``), and conditions.
-    exact: both gave the same scores, so that their difference is 0 and nothing else."""
+    """Two detectors in a scope: their EER values over the same trials and resamples (those of ``grid``), and
+    conditions. exact: both gave the same scores, so that their difference is 0 and nothing else."""
 
     first: str
     second: str

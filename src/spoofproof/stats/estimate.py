@@ -146,9 +146,9 @@ def paired_difference(
 ) -> tuple[Estimate, float]:
     """(first - second with its interval, two-sided p-value), over the trials that have both scores.
 
-    Both are computed from the same resamples, so that what is common to them (hard speakers) cancels. Of the same scores
-    the difference is 0 and nothing else.
-    first, second: shape (N,), NaN = no score. Raises BadScores, UnknownName.
+    Both are computed from the same resamples, so that what is common to them (hard speakers) cancels. Of the
+    same scores the difference is 0 and nothing else. first, second: shape (N,), NaN = no score. Raises
+    BadScores, UnknownName.
     """
     drawn = drawn or resamples(trials, count=count, seed=seed)
     use = np.isfinite(first) & np.isfinite(second)

@@ -32,8 +32,8 @@ class Together:
 
 @dataclass(frozen=True, slots=True, eq=False)
 class Unmoved:
-    """Of tests whose difference no resample moves: their exact p-values, and how far beyond the margin a difference would have
-    to be to be called. Each of shape (M,), NaN for the other tests."""
+    """Of tests whose difference no resample moves: their exact p-values, and how far beyond the margin a
+    difference would have to be to be called. Each of shape (M,), NaN for the other tests."""
 
     p: Values
     reach: Values
@@ -54,9 +54,9 @@ def together(
     clusters each rests on, shape (M,) or one for all: a difference is divided by its bootstrap spread times
     sqrt(n / (n - 1)) and taken for Student's t with n - 1 degrees of freedom, as ``interval`` does; the resampled ones,
     whose spread is known, for normal. A difference without spread (a detector that broke altogether has an EER of one half
-    in every resample) has its exact p-value (``unmoved``), corrected for the number of such tests (Bonferroni), since it has no
-    place in the distribution of the others; without one it is beyond doubt where it exceeds the margin. NaN resamples of a
-    test do not count for it.
+    in every resample) has its exact p-value (``unmoved``), corrected for the number of such tests
+    (Bonferroni), since it has no place in the distribution of the others; without one it is beyond doubt
+    where it exceeds the margin. NaN resamples of a test do not count for it.
     """
     point, drawn = values[:, 0], values[:, 1:]
     spread = _spread(drawn)

@@ -14,8 +14,8 @@ from .resample import Resamples
 
 @dataclass(frozen=True, slots=True)
 class Units:
-    """Trials of each class, and how many of them are independent: units of bona fide speech, of spoofed speech (no two of
-    one speaker or one attack), and pairs of the two that have no unit in common."""
+    """Trials of each class, and how many of them are independent: units of bona fide speech, of spoofed
+    speech (no two of one speaker or one attack), and pairs of the two that have no unit in common."""
 
     n_bonafide: int
     n_spoof: int
@@ -27,8 +27,9 @@ class Units:
 def units_of(drawn: Resamples, use: NDArray[np.bool_] | None = None) -> Units:
     """Of the trials that were drawn and used (shape (N,), all by default).
 
-    Spoofed trials are crossed: as many are independent as can be picked without meeting a speaker or an attack twice, a
-    maximum matching. Pairs: m of one class and n of the other, c speakers in both: min(m, n, (m + n - c) // 2).
+    Spoofed trials are crossed: as many are independent as can be picked without meeting a speaker or an
+    attack twice, a maximum matching. Pairs: m of one class and n of the other, c speakers in both: min(m, n,
+    (m + n - c) // 2).
     """
     keep = np.ones(drawn.cell.size, bool) if use is None else use
     sides = keep & drawn.bonafide, keep & ~drawn.bonafide

@@ -1,18 +1,20 @@
 """How far may the truth lie from a value that no resample moves? What did not happen cannot be drawn.
 
-Eight trials without an error are eight without an error in every resample, and a percentile interval would be [0, 0]. The
-end is then the exact bound instead: what would be seen in this way with a chance of only ``tail`` (Clopper and Pearson 1934;
-the "rule of three", Hanley and Lippman-Hand 1983), over *independent units*, not trials. That m units show nothing has a
-chance of at most (1 - p)^m, however alike the trials of a unit are: a unit with the rate r and k trials shows nothing with
-the chance (1 - r)^k <= 1 - r, and their mean is 1 - p.
+Eight trials without an error are eight without an error in every resample, and a percentile interval would be
+[0, 0]. The end is then the exact bound instead: what would be seen in this way with a chance of only ``tail``
+(Clopper and Pearson 1934; the "rule of three", Hanley and Lippman-Hand 1983), over *independent units*, not
+trials. That m units show nothing has a chance of at most (1 - p)^m, however alike the trials of a unit are: a
+unit with the rate r and k trials shows nothing with the chance (1 - r)^k <= 1 - r, and their mean is 1 - p.
 
 * A decision at a fixed threshold: 1 - tail^(1/m) for a class of m units.
-* EER, the threshold being sought in the same scores: below the threshold of the true EER e one class errs with at least e,
-  above it the other. Perfect order means no miss at it or no false alarm at it: a chance of at most (1 - e)^m + (1 - e)^n.
-  Minimum costs a P_miss + b P_fa = d the same, at the point where both terms are at least d / 2.
+* EER, the threshold being sought in the same scores: below the threshold of the true EER e one class errs
+  with at least e, above it the other. Perfect order means no miss at it or no false alarm at it: a chance of
+  at most (1 - e)^m + (1 - e)^n. Minimum costs a P_miss + b P_fa = d the same, at the point where both terms
+  are at least d / 2.
 * AUROC, P(bona fide > spoof): g pairs that share no unit are all in order with a chance of at most AUROC^g.
 * min Cllr is the entropy of the class given the score, in bits, and a decision knows no more: at most h(EER).
-* Cllr and means of llrs have no bound: one llr that was not seen may cost anything. Neither has ECE, or a metric of one's own.
+* Cllr and means of llrs have no bound: one llr that was not seen may cost anything. Neither has ECE, or a
+  metric of one's own.
 
 A mean over conditions has the bound of one of them: if the mean is that far off, one of them is.
 """
@@ -58,8 +60,9 @@ def ends(
     clusters: int | None = None,
     difference: bool = False,
 ) -> tuple[float, float]:
-    """The interval of values of shape (1 + B,): that of ``interval``, and where no resample moves the measured one the exact
-    bound. metric: whose values, or whose differences, they are; None where a value that nothing moves is the truth."""
+    """The interval of values of shape (1 + B,): that of ``interval``, and where no resample moves the
+    measured one the exact bound. metric: whose values, or whose differences, they are; None where a value
+    that nothing moves is the truth."""
     if metric is None or not still(values):
         return interval(values[1:], confidence=confidence, clusters=clusters, value=float(values[0]))
     bound = around_difference if difference else around
@@ -67,9 +70,10 @@ def ends(
 
 
 def alike(metric: str, first: Scores, second: Scores) -> bool:
-    """Whether two sets of scores are one for ``metric``, so that their difference is exact: they are the same, or one is the
-    other shifted and the metric goes by order (or is a mean of llrs); and most trials have a score of their own. (Two
-    detectors that say only 0 and 1 may say the same of a few trials by chance.)"""
+    """Whether two sets of scores are one for ``metric``, so that their difference is exact: they are the
+    same, or one is the other shifted and the metric goes by order (or is a mean of llrs); and most trials
+    have a score of their own. (Two detectors that say only 0 and 1 may say the same of a few trials by
+    chance.)"""
     if not first.size or 2 * np.unique(first).size <= first.size:
         return False
     shifts = metric in (*CURVES, "eer_asvspoof", "llr_bonafide", "llr_spoof") or metric.endswith("_oracle")
@@ -78,16 +82,17 @@ def alike(metric: str, first: Scores, second: Scores) -> bool:
 
 
 def of_none(share: float, units: int, among: int, tail: float) -> float:
-    """Most of the one class, at equal priors, in a bin of stated probabilities that holds ``share`` of the other and none of
-    it. units, among: independent ones of the class that is missing, and of the other. Each rate is at its exact bound."""
+    """Most of the one class, at equal priors, in a bin of stated probabilities that holds ``share`` of the
+    other and none of it. units, among: independent ones of the class that is missing, and of the other. Each
+    rate is at its exact bound."""
     seen = max(share * among, 1e-9)
     least, most = float(betaincinv(seen, max(among - seen, 0.0) + 1, tail / 2)), _seldom(units, tail / 2)
     return most / (most + least)
 
 
 def around(metric: str, value: float, units: Units, tail: float) -> tuple[float, float]:
-    """Interval of a metric that no resample moves, each end missed with a chance of at most ``tail``; NaN where none is
-    valid. Calibrations that say nothing (llr 0 for every trial there could be) are exact."""
+    """Interval of a metric that no resample moves, each end missed with a chance of at most ``tail``; NaN
+    where none is valid. Calibrations that say nothing (llr 0 for every trial there could be) are exact."""
     if _NOTHING_SAID.get(metric) == value:
         return value, value
     far, (least, most) = reach(metric, units, tail), _range(metric)
@@ -107,7 +112,8 @@ def around_difference(metric: str, difference: float, units: Units, tail: float)
 def apart(metric: str, difference: float, units: Units, tail: float) -> float:
     """How far the truth may lie from a difference that no resample moves, infinite where nothing is known.
 
-    Two values at the same end: the difference is no more than the one of them that is wrong. At different ends both may be.
+    Two values at the same end: the difference is no more than the one of them that is wrong. At different
+    ends both may be.
     """
     return reach(metric, units, tail) if abs(difference) <= _SAME else 2 * reach(metric, units, tail / 2)
 
@@ -132,8 +138,8 @@ def chance_of(metric: str, difference: float, units: Units) -> float:
 
 
 def reach(metric: str, units: Units, tail: float) -> float:
-    """How far the truth may lie from a value of ``metric`` that no resample moves, but for a chance of ``tail``; infinite
-    where nothing is known."""
+    """How far the truth may lie from a value of ``metric`` that no resample moves, but for a chance of
+    ``tail``; infinite where nothing is known."""
     m, n = units.bonafide, units.spoof
     name = metric.removesuffix("_rate").removesuffix("_frozen")
     if metric in ("eer", "eer_asvspoof"):

@@ -47,8 +47,9 @@ def over_seeds(
     Two things vary: which trials were drawn (the bootstrap variance of the mean over seeds, times n / (n - 1) for n
     clusters, as in ``stats.interval``), and which seeds (the sample variance of the measured values over S: on the
     same trials it holds none of the former). The sum has Satterthwaite's degrees of freedom and Student's t. bounded:
-    cut the interval to 0 … 1. reach: how far the truth may lie, but for a chance of ``tail``, where neither moves the mean
-    (``stats.unseen``); without it nothing is said then. Raises BadScores for fewer than two seeds: their spread cannot be known.
+    cut the interval to 0 … 1. reach: how far the truth may lie, but for a chance of ``tail``, where neither
+    moves the mean (``stats.unseen``); without it nothing is said then. Raises BadScores for fewer than two
+    seeds: their spread cannot be known.
     """
     if values.ndim != 2 or len(values) < 2:
         raise BadScores("an interval over training seeds needs at least two seeds; give --seeds 2 or more")

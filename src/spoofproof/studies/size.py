@@ -307,7 +307,8 @@ def _members(
         tuple(
             (
                 m.detector, m.family, m.parameters or None, m.source, m.milliseconds,
-                None if (c := clean[m.detector]) is None else grid.estimate(c, EER), grid.estimate(values[m.detector], EER), accuracy(m),
+                None if (c := clean[m.detector]) is None else grid.estimate(c, EER),
+                grid.estimate(values[m.detector], EER), accuracy(m),
                 ", ".join(w for w in best if best[w][m.detector]),
             )
             for m in members
