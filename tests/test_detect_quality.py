@@ -16,8 +16,8 @@ from spoofproof.audio import open_audio, resample
 from spoofproof.corrupt import corrupt
 from spoofproof.detect.frames import FRAME, HOP, Tracker, measure
 from spoofproof.detect.quality import Quality, QualityMeter, flat_tops, spoken_in
-from spoofproof.detect.spectrum import count_holes
 from spoofproof.detect.speech import FRAME_SECONDS, Flags, snr_db, speech_frames
+from spoofproof.spectrum import count_holes
 from spoofproof.types import Clip
 
 SECOND = 16_000

@@ -23,7 +23,7 @@ FLOORS = [
     {"streams", "registry", "audio"},
     {"ask"},
     {"weights", "shipped", "runtime"},
-    {"nets", "enhance", "mel"},
+    {"nets", "enhance", "mel", "spectrum"},
     {"corpora", "corruptions", "detectors", "metrics", "scores"},
     {"corrupt", "stats", "calibrate", "subsample"},
     {"plan", "results", "score_files"},

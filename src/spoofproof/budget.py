@@ -221,7 +221,7 @@ def half_widths(table: ScoreTable) -> dict[tuple[str, str], Width]:
         if values is None:
             found[detector, condition] = Width(math.nan, math.nan, 0.5, counts)
             continue
-        e = grid.estimate(values["eer"], np.isfinite(grid.scores(detector, condition)))
+        e = grid.estimate(values["eer"], "eer", np.isfinite(grid.scores(detector, condition)))
         safe = guarded((e.high - e.low) / 2, e.value, e.n_bonafide, e.n_spoof)
         found[detector, condition] = Width(e.low, e.high, safe, counts)
     return found

@@ -293,7 +293,13 @@ def scores(
     for remark in found.notes:
         note(remark)
     lines = [
-        (n, f"{e.value:.6g}", f"[{e.low:.6g}, {e.high:.6g}]", str(e.n_bonafide), str(e.n_spoof))
+        (
+            n,
+            f"{e.value:.6g}",
+            f"[{e.low:.6g}, {e.high:.6g}]" if e.low <= e.high else "–",
+            str(e.n_bonafide),
+            str(e.n_spoof),
+        )
         for n, e in found.metrics.items()
     ]
     table(str(file), ("metric", "value", "95 % interval", "bona fide", "spoof"), lines)

@@ -3,7 +3,7 @@
 inputs.py        what a person may point at → recordings
 stream.py        a recording of any length → windows, in bounded memory
 listen.py        windows → scores, and the quality of the recording
-frames.py, speech.py, spectrum.py, quality.py    speech, noise, bandwidth, clipping, traces of codecs
+frames.py, speech.py, quality.py    speech, noise, bandwidth, clipping, traces of codecs
 table.py         what was measured of the detector on development clips; fit.py makes it
 calibration.py   scores → log-likelihood ratio, probability, interval
 axes.py, reliability.py, verdict.py    what may be said on audio of such quality

@@ -8,11 +8,13 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 
 import numpy as np
 from numpy.typing import NDArray
 
-from ..stats import interval, resamples
+from ..stats import resamples, unseen
+from ..stats.units import units_of
 from ..types import Trial
 from .table import Point
 
@@ -58,9 +60,9 @@ def points(
         coverage, risk = _balanced(weight, real, answered, answered & wrong)
         if not coverage[0]:
             continue
-        value = float(risk[0])
-        low, high = interval(risk[1:], clusters=drawn.fewest, value=value)
-        found.append(Point(*(float(f"{x:.5g}") for x in (threshold, coverage[0], value, low, high))))
+        units = partial(units_of, drawn, answered)
+        low, high = unseen.ends(risk, units, unseen.RISK, clusters=drawn.fewest)
+        found.append(Point(*(float(f"{x:.5g}") for x in (threshold, coverage[0], risk[0], low, high))))
     return tuple(found)
 
 

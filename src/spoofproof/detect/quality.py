@@ -9,9 +9,9 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from ..spectrum import Spectrometer
 from ..types import Samples
 from .frames import FRAME, HOP, RATE, Tracker
-from .spectrum import Spectrometer
 from .speech import FRAME_SECONDS, Flags, snr_db, speech_frames
 
 HOLES = 0.003  # share of emptied cells from which an encoder is named: clean speech has less than 0.001

@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import astuple, dataclass, field
 from typing import Any, Literal
 
 import numpy as np
@@ -15,10 +15,11 @@ from ..errors import BadScores, UnknownName
 from ..results.conditions import by_corruption, condition_infos, counted
 from ..results.grid import Frozen, freeze
 from ..scores import OK, Cell
-from ..stats import Bootstrap, Resamples, resamples
+from ..stats import Bootstrap, Resamples, resamples, unseen
 from ..stats.estimate import EVIDENCE, metric_values
 from ..stats.intervals import interval
-from ..stats.weighted import DECISIONS
+from ..stats.units import Units, units_of
+from ..stats.weighted import CURVES, DECISIONS
 from ..types import CLEAN, Estimate, Scores, Trial
 from .sides import Match, Side
 
@@ -48,6 +49,9 @@ class Difference:
     where lower is better, before - after where higher is), with its interval. values: shape (1 + B,), the drop under each
     resample, the measured one first. condition: its name, or ALL for the mean over corruptions, each corruption the mean of
     its levels. clusters: the fewest of a kind that were drawn. unscored: shared trials without a score in the baseline.
+    units: how many trials are independent, where no resample moves the drop and yet the truth may be another
+    (neither errs on few trials); None where the resamples say how sure it is, and where both gave the same
+    scores.
     """
 
     baseline: str
@@ -63,6 +67,11 @@ class Difference:
     clusters: int
     unscored: int = 0
     conditions: int = 1
+    units: Units | None = None
+
+    def interval(self, confidence: float) -> tuple[float, float]:
+        """Of the drop; NaN where no resample moves it and no bound is known."""
+        return _interval(self.values, self.metric, self.clusters, self.units, confidence)
 
 
 @dataclass(frozen=True, slots=True)
@@ -141,9 +150,8 @@ def differences(
             gaps += missing
             progress(i * len(match.conditions) + k + 1, total)
         found += [d for d, _, _ in mine] + work.means(pair, mine, ground)
-    return Comparison(
-        match, tuple(wanted), tuple(found), tuple(gaps), (*match.notes, *work.notes()), resamples, confidence
-    )
+    notes = [*match.notes, *work.notes(), *([unseen.NOTE] if any(d.units for d in found) else [])]
+    return Comparison(match, tuple(wanted), tuple(found), tuple(gaps), tuple(notes), resamples, confidence)
 
 
 def better(metric: str) -> Better:
@@ -217,7 +225,11 @@ class _Work:
                 continue
             a, b = (v[w.metric] for v in values)
             unscored = int((~np.isfinite(before)).sum())
-            found.append((self._difference(pair, condition, w, a, b, ground, use, unscored), a, b))
+            fixed = w.metric in CURVES or frozen[0].threshold == frozen[1].threshold
+            units = None
+            if unseen.still(a - b) and not (fixed and unseen.alike(w.metric, before[use], after[use])):
+                units = units_of(ground.drawn, use)
+            found.append((self._difference(pair, condition, w, a, b, ground, use, unscored, units), a, b))
         return found, gaps
 
     def means(
@@ -238,7 +250,10 @@ class _Work:
                 for k in (0, 1)
             )
             use = np.ones(len(ground.trials), bool)
-            found.append(self._difference(pair, ALL, w, a, b, ground, use, 0, conditions=n))
+            units = (
+                _fewest(d.units for d, _, _ in mine if d.metric == w.metric) if unseen.still(a - b) else None
+            )
+            found.append(self._difference(pair, ALL, w, a, b, ground, use, 0, units, conditions=n))
         return found
 
     def notes(self) -> list[str]:
@@ -290,19 +305,35 @@ class _Work:
         ground: _Ground,
         use: NDArray[np.bool_],
         unscored: int,
+        units: Units | None,
         conditions: int = 1,
     ) -> Difference:
         values = b - a if self.directions[w.metric] == "lower" else a - b
         clusters = ground.drawn.fewest
-        low, high = interval(
-            values[1:], confidence=self.confidence, clusters=clusters, value=float(values[0])
-        )
+        low, high = _interval(values, w.metric, clusters, units, self.confidence)
         n_bonafide = int((use & ground.is_bonafide).sum())
         drop = Estimate(float(values[0]), low, high, n_bonafide, int(use.sum()) - n_bonafide)
         return Difference(
             *pair, condition, w.metric, self.directions[w.metric], w.limit, float(a[0]), float(b[0]), drop, values, clusters,
-            unscored, conditions,
+            unscored, conditions, units,
         )  # fmt: skip
+
+
+def _interval(
+    values: Values, metric: str, clusters: int, units: Units | None, confidence: float
+) -> tuple[float, float]:
+    if units is None:
+        return interval(values[1:], confidence=confidence, clusters=clusters, value=float(values[0]))
+    return unseen.ends(
+        values, lambda: units, metric, confidence=confidence, clusters=clusters, difference=True
+    )
+
+
+def _fewest(found: Iterable[Units | None]) -> Units | None:
+    """Of each kind the least, None where none is known: a mean is as sure as the least sure that goes into
+    it."""
+    known = [astuple(units) for units in found if units is not None]
+    return Units(*map(min, zip(*known, strict=True))) if known else None
 
 
 def _absent(match: Match, condition: str, cells: Sequence[Cell | None]) -> _No:

@@ -12,13 +12,14 @@ any cell passes in at most 5 % of the cases. On little evidence nothing is shown
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Literal
 
 import numpy as np
+from numpy.typing import NDArray
 
-from ..stats import together
-from ..stats.intervals import interval
+from ..stats import Unmoved, together, unseen
 from .differences import Comparison, Difference, Gap
 
 Word = Literal["regressed", "unproven", "worse", "better", "passed"]
@@ -86,11 +87,15 @@ def judge(comparison: Comparison, *, strict: bool = False, level: float = 0.05) 
     values = np.stack([d.values for d in found])
     limits = np.array([d.limit for d in found])
     clusters = np.array([float(d.clusters) for d in found])
-    test = together(values, margin=limits, clusters=clusters, level=level)
-    apart = together(values, clusters=clusters, two_sided=True, level=level).corrected
+    test = together(
+        values, margin=limits, clusters=clusters, level=level, unmoved=_unmoved(found, level, limits)
+    )
+    apart = together(
+        values, clusters=clusters, two_sided=True, level=level, unmoved=_unmoved(found, level)
+    ).corrected
     judged = []
     for k, d in enumerate(found):
-        bound = interval(d.values[1:], confidence=1 - 2 * level, clusters=d.clusters, value=d.drop.value)[1]
+        bound = d.interval(1 - 2 * level)[1]
         word: Word = "passed"
         if apart[k] < level:
             word = "worse" if d.drop.value > 0 else "better"
@@ -101,3 +106,21 @@ def judge(comparison: Comparison, *, strict: bool = False, level: float = 0.05) 
         p, corrected, different = (float(x[k]) for x in (test.alone, test.corrected, apart))
         judged.append(Judged(d, word, p, corrected, different, bound, float(test.called[k])))
     return Verdict(comparison, tuple(judged), strict, level)
+
+
+def _unmoved(
+    found: Sequence[Difference], level: float, limits: NDArray[np.float64] | None = None
+) -> Unmoved | None:
+    """Exact tests of the differences that no resample moves: at most their limit, or without limits
+    (two-sided) 0."""
+    n = sum(d.units is not None for d in found)
+    p, reach = np.full(len(found), np.nan), np.full(len(found), np.nan)
+    for k, d in enumerate(found):
+        if d.units is not None:
+            p[k] = (
+                unseen.chance_of(d.metric, d.drop.value, d.units)
+                if limits is None
+                else unseen.tail_of(d.metric, d.drop.value, d.units, limits[k])
+            )
+            reach[k] = unseen.apart(d.metric, d.drop.value, d.units, level / n)
+    return Unmoved(p, reach) if n else None

@@ -6,6 +6,7 @@ import itertools
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
+from ..stats import unseen
 from ..types import CLEAN
 from . import summary
 from .conditions import by_corruption, counted, heard_by
@@ -95,11 +96,15 @@ def pairs(grounds: Grounds, parts: Sequence[Ground], whole: Ground) -> list[Pair
         if grid.drawn is None:
             continue
         both = _ground(grounds, (first, second), ground.infos, alone=False, grid=grid)
-        n = {"clean": 1, "all": sum(len(both.groups[name]) for name in both.families.get("all", ()))}
+        levels = [i.name for name in both.families.get("all", ()) for i in both.groups[name]]
+        names = {"clean": [CLEAN], "all": levels}
         for scope, values in both.scopes(both.means(grounds)).items():
             if first in values and second in values:
                 of = (values[first], values[second])
-                found[scope].append(Pair(first, second, scope, of, grid, n[scope]))
+                exact = unseen.still(of[0] - of[1]) and all(
+                    grid.alike(EER, (first, c), (second, c)) for c in names[scope]
+                )
+                found[scope].append(Pair(first, second, scope, of, grid, len(names[scope]), exact))
     return [*found["clean"], *found["all"]]
 
 

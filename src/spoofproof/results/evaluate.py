@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 from .. import registry
 from ..errors import UnknownName
 from ..scores import ScoreTable
+from ..stats import unseen
 from ..stats.estimate import EVIDENCE
 from ..stats.weighted import DECISIONS
 from ..types import CLEAN, Estimate
@@ -116,9 +117,13 @@ def evaluate(
     notes += say.unranked(parts, ranked) if scopes else []
     relative = _relative(grounds, parts, whole, named)
     notes += say.of_relative(named, {name for _, skipped in relative.values() for name in skipped})
-    errors = {d: (grid.estimate(v), grid) for d, ((grid, v), _) in relative.items() if v is not None}
+    errors = {
+        d: (grid.estimate(v, None if d == named else "relative error"), grid)
+        for d, ((grid, v), _) in relative.items()
+        if v is not None
+    }
     first = grounds.own(parts[0].detectors[0])
-    return replace(
+    found = replace(
         base,
         aggregates=_aggregates(grounds.own, means, shown),
         common=_aggregates(lambda d: whole.grid, whole.means(grounds), shown)
@@ -141,13 +146,14 @@ def evaluate(
             for diagram in diagrams(grounds.own(d), d, part.infos)
         ],
     )
+    return replace(found, notes=[*found.notes, *say.of_unmoved(grounds)])
 
 
 def _aggregates(
     grid_of: Callable[[str], Grid], means: summary.Means, shown: Sequence[str]
 ) -> dict[tuple[str, str], Aggregate]:
     return {
-        (d, name): Aggregate(d, name, {m: grid_of(d).estimate(v) for m, v in values.items() if m in shown})
+        (d, name): Aggregate(d, name, {m: grid_of(d).estimate(v, m) for m, v in values.items() if m in shown})
         for (d, name), values in means.items()
     }
 
@@ -188,8 +194,8 @@ def _cells(
         found[detector, condition] = CellResult(
             detector,
             condition,
-            {m: grid.estimate(v, use) for m, v in (values or {}).items() if m in shown},
-            {m: grid.estimate(v, delta[1]) for m, v in delta[0].items() if m in shown} if delta else {},
+            {m: grid.estimate(v, m, use) for m, v in (values or {}).items() if m in shown},
+            _deltas(grid, detector, condition, *delta, shown) if delta else {},
             float(use.sum()) / rows if (rows := grid.rows(detector, condition)) else float("nan"),
             _cell_note(grid, values, use),
             share,
@@ -197,6 +203,24 @@ def _cells(
         )
         progress(done, len(todo))
     return found
+
+
+def _deltas(
+    grid: Grid,
+    detector: str,
+    condition: str,
+    values: Mapping[str, Values],
+    use: NDArray[np.bool_],
+    shown: Sequence[str],
+) -> dict[str, Estimate]:
+    """Where nothing moves a difference, and the detector was not moved by the audio, it is exact."""
+    cells = (detector, condition), (detector, CLEAN)
+    exact = {m for m, v in values.items() if unseen.still(v) and grid.alike(m, *cells)}
+    return {
+        m: grid.estimate(v, None if m in exact else m, use, difference=True)
+        for m, v in values.items()
+        if m in shown
+    }
 
 
 def _met(
@@ -218,7 +242,7 @@ def _met(
 
 def _eer_of(grid: Grid, detector: str, condition: str) -> Estimate | None:
     values = grid.values(detector, condition)
-    return grid.estimate(values[EER], np.isfinite(grid.scores(detector, condition))) if values else None
+    return grid.estimate(values[EER], EER, np.isfinite(grid.scores(detector, condition))) if values else None
 
 
 def _contamination(
@@ -252,7 +276,7 @@ def _mean_eer(grid: Grid, detector: str, ground: Ground | None) -> Estimate | No
     if ground is None or grid.drawn is None:
         return None
     values = summary.means(grid.values, [detector], ground.groups, ground.families).get((detector, "all"), {})
-    return grid.estimate(values[EER]) if EER in values else None
+    return grid.estimate(values[EER], EER) if EER in values else None
 
 
 def _cell_note(grid: Grid, values: Mapping[str, Values] | None, use: NDArray[np.bool_]) -> str:
@@ -263,7 +287,7 @@ def _cell_note(grid: Grid, values: Mapping[str, Values] | None, use: NDArray[np.
             return "no trial has a score; the status column of the cell says why"
         return f"one class only: {n_bonafide} bona fide and {n_spoof} spoof scores"
     area = values.get("auroc")
-    if area is not None and grid.estimate(area).high < 0.5:
+    if area is not None and grid.estimate(area, "auroc", use).high < 0.5:
         return f"inverted: AUROC {area[0]:.2f}; under this condition the scores point the wrong way"
     return ""
 

@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from ..calibrate import Calibration, Isotonic, fit, fit_isotonic, frozen_threshold
 from ..errors import BadScores
 from ..scores import OK, ScoreTable
-from ..stats import Bootstrap, Resamples, resamples
+from ..stats import Bootstrap, Resamples, resamples, unseen
 from ..stats.estimate import metric_values
-from ..stats.intervals import interval
+from ..stats.units import Units, units_of
 from ..types import CLEAN, Estimate, Scores, Trial
 
 Values = NDArray[np.float64]
@@ -60,6 +60,8 @@ class Grid:
         if self.is_bonafide.any() and not self.is_bonafide.all():
             with contextlib.suppress(BadScores):  # so few clusters that a class vanishes from every draw
                 self.drawn = resamples(self.trials, count=count, seed=seed)
+        self.bounded = False  # whether an estimate has rested on what no resample moves
+        self._units: tuple[NDArray[np.bool_] | None, Units] | None = None
         self._last: tuple[tuple[str, ...], NDArray[np.intp]] | None = None
         self._scores: dict[tuple[str, str], Scores] = {}
         self._values: dict[tuple[str, str], dict[str, Values] | None] = {}
@@ -106,15 +108,40 @@ class Grid:
         scores = self.scores(detector, condition)
         return Bootstrap(self.drawn, scores, np.isfinite(scores))
 
-    def estimate(self, values: Values, use: NDArray[np.bool_] | None = None) -> Estimate:
-        """Values as an Estimate. use: the trials they rest on, all by default."""
+    def alike(self, metric: str, first: tuple[str, str], second: tuple[str, str]) -> bool:
+        """Whether two cells (detector, condition) are one for a metric, over the trials with a score in
+        both."""
+        a, b = self.scores(*first), self.scores(*second)
+        use = np.isfinite(a) & np.isfinite(b)
+        return unseen.alike(metric, a[use], b[use])
+
+    def units(self, use: NDArray[np.bool_] | None = None) -> Units:
+        """How many of the trials, or of those used, are independent."""
         assert self.drawn is not None
-        low, high = interval(
-            values[1:],
+        if self._units is None or self._units[0] is not use:
+            self._units = use, units_of(self.drawn, use)
+        return self._units[1]
+
+    def estimate(
+        self,
+        values: Values,
+        metric: str | None,
+        use: NDArray[np.bool_] | None = None,
+        *,
+        difference: bool = False,
+    ) -> Estimate:
+        """Values as an Estimate. metric: whose values or ``difference``s they are, None where a value that no
+        resample moves is the truth. use: the trials they rest on, all by default."""
+        assert self.drawn is not None
+        low, high = unseen.ends(
+            values,
+            lambda: self.units(use),
+            metric,
             confidence=self.confidence,
             clusters=self.drawn.fewest if use is None else self._fewest(use),
-            value=float(values[0]),
+            difference=difference,
         )
+        self.bounded |= metric is not None and unseen.still(values)
         mask = np.ones(len(self.trials), bool) if use is None else use
         n_bonafide = int((mask & self.is_bonafide).sum())
         return Estimate(float(values[0]), low, high, n_bonafide, int(mask.sum()) - n_bonafide)

@@ -48,6 +48,11 @@ class Grounds:
         self._how: dict[str, Any] = {"count": count, "seed": seed, "confidence": confidence}
         self._grids: dict[frozenset[str], Grid] = {}
 
+    @property
+    def bounded(self) -> bool:
+        """Whether an estimate has rested on what no resample moves."""
+        return any(grid.bounded for grid in self._grids.values())
+
     def own(self, detector: str) -> Grid:
         """All metrics over the trials of one detector."""
         return self._grid(self._mine[detector], self.names)

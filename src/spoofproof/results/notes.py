@@ -7,6 +7,7 @@ import statistics
 from collections.abc import Collection, Mapping, Sequence
 
 from ..scores import ScoreTable
+from ..stats import unseen
 from .common import Ground
 from .grounds import Grounds
 from .nouns import CellResult, ConditionInfo, SubSample
@@ -104,6 +105,11 @@ def of_relative(reference: str, skipped: Collection[str]) -> list[str]:
     if not skipped:
         return []
     return [f"relative error leaves out {', '.join(sorted(skipped))}: {reference} makes no error there"]
+
+
+def of_unmoved(grounds: Grounds) -> list[str]:
+    """Whether intervals rest on a bound, since no resample could give them a width."""
+    return [unseen.NOTE] if grounds.bounded else []
 
 
 def sub_sample(part: SubSample) -> str:

@@ -7,6 +7,8 @@ from collections.abc import Callable, Sequence
 import numpy as np
 
 from ..metrics import llr
+from ..stats import unseen
+from ..stats.units import Units
 from ..types import CLEAN, Estimate, Scores
 from .conditions import CONTROL
 from .grid import Grid, Values
@@ -53,12 +55,22 @@ def _diagram(
     b, s = of(boot.bonafide), of(boot.spoof)
     shares = boot.found(of)
     bins = tuple(
-        ReliabilityBin(one.low, one.high, one.stated, _estimate(grid, share, one))
+        ReliabilityBin(one.low, one.high, one.stated, _estimate(grid, share, one, boot.units))
         for one, share in zip(llr.reliability(bonafide=b, spoof=s), shares, strict=True)
     )
     return Reliability(detector, condition, name, llr.ece(bonafide=b, spoof=s), bins)
 
 
-def _estimate(grid: Grid, values: Values, one: llr.Bin) -> Estimate:
-    whole = grid.estimate(values) if np.isfinite(values[0]) else Estimate(np.nan, np.nan, np.nan, 0, 0)
-    return Estimate(whole.value, whole.low, whole.high, one.n_bonafide, one.n_spoof)
+def _estimate(grid: Grid, values: Values, one: llr.Bin, units: Units) -> Estimate:
+    if not np.isfinite(values[0]):
+        return Estimate(np.nan, np.nan, np.nan, one.n_bonafide, one.n_spoof)
+    whole = grid.estimate(values, None)
+    low, high = whole.low, whole.high
+    tail = (1 - grid.confidence) / 2
+    if not one.n_bonafide:
+        high = max(high, unseen.of_none(one.n_spoof / units.n_spoof, units.bonafide, units.spoof, tail))
+    if not one.n_spoof:
+        low = min(
+            low, 1 - unseen.of_none(one.n_bonafide / units.n_bonafide, units.spoof, units.bonafide, tail)
+        )
+    return Estimate(whole.value, low, high, one.n_bonafide, one.n_spoof)

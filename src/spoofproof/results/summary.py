@@ -8,7 +8,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from ..stats import holm, p_value, rank_intervals
+from ..stats import holm, p_value, rank_intervals, unseen
 from ..types import CLEAN, Estimate
 from .conditions import CONTROL
 from .grid import Grid, Values
@@ -85,7 +85,8 @@ def breakdowns(values: Lookup, detectors: Sequence[str], groups: Groups) -> list
 
 @dataclass(frozen=True, slots=True)
 class Pair:
-    """Two detectors in a scope: their EER values over the same trials and resamples (those of ``grid``), and conditions."""
+    """Two detectors in a scope: their EER values over the same trials and resamples (those of ``grid``), and
+    conditions. exact: both gave the same scores, so that their difference is 0 and nothing else."""
 
     first: str
     second: str
@@ -93,6 +94,7 @@ class Pair:
     values: tuple[Values, Values]
     grid: Grid
     conditions: int
+    exact: bool = False
 
 
 def compare(pairs: Sequence[Pair]) -> list[Comparison]:
@@ -102,7 +104,9 @@ def compare(pairs: Sequence[Pair]) -> list[Comparison]:
         difference = pair.values[0] - pair.values[1]
         assert pair.grid.drawn is not None
         p = p_value(difference[1:], clusters=pair.grid.drawn.fewest)
-        rows.append((pair, pair.grid.estimate(difference), p))
+        if unseen.still(difference):
+            p = max(p, unseen.chance_of(EER, float(difference[0]), pair.grid.units()))
+        rows.append((pair, pair.grid.estimate(difference, None if pair.exact else EER, difference=True), p))
     corrected = holm([p for _, _, p in rows])
     return [
         Comparison(pair.first, pair.second, pair.scope, EER, difference, p, q, pair.conditions)
@@ -113,7 +117,7 @@ def compare(pairs: Sequence[Pair]) -> list[Comparison]:
 def rank(grid: Grid, values: Mapping[str, Values]) -> dict[str, Estimate]:
     """Rank of each detector (1 = lowest EER) with the interval of its ranks in the shared resamples."""
     assert grid.drawn is not None
-    whole = grid.estimate(next(iter(values.values()))) if values else Estimate(0, 0, 0, 0, 0)
+    whole = grid.estimate(next(iter(values.values())), EER) if values else Estimate(0, 0, 0, 0, 0)
     return rank_intervals(
         {name: float(v[0]) for name, v in values.items()},
         {name: v[1:] for name, v in values.items()},

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from ..stats import estimates
+from ..stats import estimates, unseen
 from ..stats import resamples as draw
 from ..types import Estimate
 from .read import read_scores
@@ -59,4 +60,6 @@ def evaluate_files(
     notes = [*read.notes, drawn.note]
     if {"act_dcf", "cllr", "ece"} & set(found):
         notes.append(_LLR_NOTE)
+    if any(math.isnan(e.low) or e.value in (0, 1) for e in found.values()):
+        notes.append(unseen.NOTE)
     return FileResults(found, tuple(notes))

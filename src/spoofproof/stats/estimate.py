@@ -10,7 +10,8 @@ from numpy.typing import NDArray
 from .. import registry
 from ..errors import BadScores
 from ..types import Estimate, Scores, Trial
-from .intervals import interval, p_value
+from . import unseen
+from .intervals import p_value
 from .resample import Resamples, resamples
 from .weighted import CURVES, DECISIONS, Bootstrap, Llrs, Values
 
@@ -66,11 +67,17 @@ def metric_values(
 
 
 def estimate_of(
-    values: Values, boot: Bootstrap, *, confidence: float = 0.95, clusters: int | None = None
+    values: Values, boot: Bootstrap, metric: str | None, *, confidence: float = 0.95, difference: bool = False
 ) -> Estimate:
-    """Values of shape (1 + B,) as an Estimate; ``clusters`` defaults to the fewest that were drawn."""
-    n = boot.drawn.fewest if clusters is None else clusters
-    low, high = interval(values[1:], confidence=confidence, clusters=n, value=float(values[0]))
+    """Values of shape (1 + B,) as an Estimate. metric, difference: as for ``unseen.ends``."""
+    low, high = unseen.ends(
+        values,
+        lambda: boot.units,
+        metric,
+        confidence=confidence,
+        clusters=boot.drawn.fewest,
+        difference=difference,
+    )
     return Estimate(float(values[0]), low, high, boot.bonafide.size, boot.spoof.size)
 
 
@@ -94,7 +101,7 @@ def estimates(
     drawn = drawn or resamples(trials, count=count, seed=seed)
     boot = Bootstrap(drawn, *_usable(trials, scores))
     values = metric_values(boot, names, threshold=threshold, llrs=llrs)
-    return {name: estimate_of(v, boot, confidence=confidence) for name, v in values.items()}
+    return {name: estimate_of(v, boot, name, confidence=confidence) for name, v in values.items()}
 
 
 def estimate(
@@ -139,15 +146,20 @@ def paired_difference(
 ) -> tuple[Estimate, float]:
     """(first - second with its interval, two-sided p-value), over the trials that have both scores.
 
-    Both are computed from the same resamples, so that what is common to them (hard speakers) cancels.
-    first, second: shape (N,), NaN = no score. Raises BadScores, UnknownName.
+    Both are computed from the same resamples, so that what is common to them (hard speakers) cancels. Of the
+    same scores the difference is 0 and nothing else. first, second: shape (N,), NaN = no score. Raises
+    BadScores, UnknownName.
     """
     drawn = drawn or resamples(trials, count=count, seed=seed)
     use = np.isfinite(first) & np.isfinite(second)
     a, b = (Bootstrap(drawn, *_usable(trials, x, use)) for x in (first, second))
     difference = metric_values(a, [metric])[metric] - metric_values(b, [metric])[metric]
     p = p_value(difference[1:], clusters=drawn.fewest)
-    return estimate_of(difference, a, confidence=confidence), p
+    if unseen.still(difference):
+        p = max(p, unseen.chance_of(metric, float(difference[0]), a.units))
+    exact = unseen.still(difference) and unseen.alike(metric, a.scores, b.scores)
+    whose = None if exact else metric
+    return estimate_of(difference, a, whose, confidence=confidence, difference=True), p
 
 
 def _evidence(boot: Bootstrap, llrs: Llrs, isotonic: Llrs | None, least: Values | None) -> dict[str, Values]:

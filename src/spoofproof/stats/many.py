@@ -30,6 +30,15 @@ class Together:
     called: Values
 
 
+@dataclass(frozen=True, slots=True, eq=False)
+class Unmoved:
+    """Of tests whose difference no resample moves: their exact p-values, and how far beyond the margin a
+    difference would have to be to be called. Each of shape (M,), NaN for the other tests."""
+
+    p: Values
+    reach: Values
+
+
 def together(
     values: Values,
     *,
@@ -37,6 +46,7 @@ def together(
     clusters: Values | int,
     two_sided: bool = False,
     level: float = 0.05,
+    unmoved: Unmoved | None = None,
 ) -> Together:
     """Test "the difference is at most ``margin``" (``two_sided``: "is 0") of M differences at once.
 
@@ -44,13 +54,18 @@ def together(
     clusters each rests on, shape (M,) or one for all: a difference is divided by its bootstrap spread times
     sqrt(n / (n - 1)) and taken for Student's t with n - 1 degrees of freedom, as ``interval`` does; the resampled ones,
     whose spread is known, for normal. A difference without spread (a detector that broke altogether has an EER of one half
-    in every resample) is beyond doubt where it exceeds the margin. NaN resamples of a test do not count for it.
+    in every resample) has its exact p-value (``unmoved``), corrected for the number of such tests
+    (Bonferroni), since it has no place in the distribution of the others; without one it is beyond doubt
+    where it exceeds the margin. NaN resamples of a test do not count for it.
     """
     point, drawn = values[:, 0], values[:, 1:]
     spread = _spread(drawn)
     n = np.maximum(2.0, np.broadcast_to(np.asarray(clusters, dtype=np.float64), point.shape))
     beyond = np.abs(point) if two_sided else point - margin
     z = _normal(beyond, spread * np.sqrt(n / (n - 1)), n)
+    if unmoved is not None:
+        p = unmoved.p / 2 if two_sided else unmoved.p
+        z = np.where(np.isnan(p), z, -ndtri(np.maximum(p, _LEAST)))
     with np.errstate(divide="ignore", invalid="ignore"):
         stars = (drawn - point[:, None]) / spread[:, None]
     stars = np.where(np.isfinite(stars), np.abs(stars) if two_sided else stars, -np.inf)
@@ -58,7 +73,13 @@ def together(
     alone, corrected = np.full(point.size, math.nan), np.full(point.size, math.nan)
     alone[known] = (1 + (stars[known] >= z[known, None]).sum(axis=1)) / (1 + drawn.shape[1])
     corrected[known] = _step_down(z[known], stars[known])
-    return Together(alone, corrected, _called(stars[known], spread, n, margin, level))
+    called = _called(stars[known], spread, n, margin, level)
+    if unmoved is not None:
+        mine = np.isfinite(unmoved.p) & known
+        alone[mine] = np.maximum(alone, unmoved.p)[mine]
+        corrected[mine] = np.maximum(corrected, np.minimum(1, unmoved.p * mine.sum()))[mine]
+        called = np.where(mine, margin + unmoved.reach, called)
+    return Together(alone, corrected, called)
 
 
 def _spread(drawn: Values) -> Values:

@@ -8,6 +8,7 @@ trials only the points that matter are made (``ladder``).
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
+from functools import cached_property
 from typing import Protocol
 
 import numpy as np
@@ -21,6 +22,7 @@ from ..metrics.curve import Rates, area, balanced_point, both, crossing
 from ..types import Scores
 from .ladder import Climb, Ladder, Pairs, counts_of, pairs_fit
 from .resample import Resamples
+from .units import Units, units_of
 
 _LADDER = 2_000  # trials from which on it is quicker to look for the points that matter
 _SMALL = 20_000  # entries of a table that is quicker to multiply whole than sparse
@@ -67,6 +69,7 @@ class Bootstrap:
     def __init__(self, drawn: Resamples, scores: Scores, use: NDArray[np.bool_] | None = None) -> None:
         keep = np.ones(drawn.cell.size, bool) if use is None else use
         self.drawn = drawn
+        self._keep = keep
         self.scores = np.asarray(scores, dtype=np.float64)[keep]
         self.cell = drawn.cell[keep]
         self.is_bonafide = drawn.bonafide[keep]
@@ -76,6 +79,11 @@ class Bootstrap:
     def width(self) -> int:
         """Length of every result: 1 + B."""
         return 1 + self.drawn.count
+
+    @cached_property
+    def units(self) -> Units:
+        """How many of the trials are independent."""
+        return units_of(self.drawn, self._keep)
 
     def curves(self, names: Sequence[str], oracle: Sequence[str] = ()) -> dict[str, Values]:
         """Metrics of the whole curve (``names``, keys of CURVES), and metrics of decisions (``oracle``, keys of

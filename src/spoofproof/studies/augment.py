@@ -23,7 +23,7 @@ from ..report.study import Column, Figure, Page, Section, Table, write_page
 from ..report.study_plots import Row, forest
 from ..results.grid import Grid, Values
 from ..scores import digest_of
-from ..stats import holm
+from ..stats import holm, unseen
 from ..types import CLEAN, LABELS, Trial
 from . import common
 from .common import ACCURACY, EER
@@ -175,8 +175,8 @@ class _Found:
         for key, (conditions, metric) in wanted.items():
             values = {arm: self._values(arm, conditions, metric) for arm in ARMS}
             cells[key] = _Cell(
-                {arm: self._over(v, bounded=True) for arm, v in values.items()},
-                self._over(values["augmented"] - values["clean"]),
+                {arm: self._over(v, metric, bounded=True) for arm, v in values.items()},
+                self._over(values["augmented"] - values["clean"], metric),
             )
         corrected = holm([cell.difference.p for cell in cells.values()])
         return {k: _Cell(c.arms, c.difference, p) for (k, c), p in zip(cells.items(), corrected, strict=True)}
@@ -187,12 +187,13 @@ class _Found:
             g: self._values("augmented", self.groups[g], EER) - self._values("clean", self.groups[g], EER)
             for g in ("seen", "held out")
         }
-        return self._over(change["held out"] - change["seen"])
+        return self._over(change["held out"] - change["seen"], EER, of=4)
 
     def _values(self, arm: str, conditions: Sequence[str], metric: str) -> Values:
         return np.stack([common.mean_values(self.grid, d, conditions, metric) for d in self.names[arm]])
 
-    def _over(self, values: Values, *, bounded: bool = False) -> OverSeeds:
+    def _over(self, values: Values, metric: str, *, bounded: bool = False, of: int = 2) -> OverSeeds:
+        """of: how many values of the metric it is made of, at most; each may be wrong where none moves."""
         drawn = self.grid.drawn
         assert drawn is not None
         real = int(self.grid.is_bonafide.sum())
@@ -202,6 +203,7 @@ class _Found:
             n_bonafide=real,
             n_spoof=len(self.grid.trials) - real,
             bounded=bounded,
+            reach=lambda tail: of * unseen.reach(metric, self.grid.units(), tail / of),
         )
 
 

@@ -20,7 +20,7 @@ from ..results.contamination import in_training
 from ..results.grid import Grid, Values
 from ..results.grounds import Grounds
 from ..scores import ScoreTable, write_json
-from ..stats import holm, p_value
+from ..stats import holm, p_value, unseen
 from ..types import CLEAN, LABELS, Condition, Estimate, Ref, Trial
 
 Tell = Callable[..., None]  # tell(done, total, text)
@@ -193,7 +193,9 @@ def chance(d: Difference | None) -> float | None:
 
 
 def differences(
-    grid: Grid, pairs: Mapping[tuple[str, ...], tuple[Values, Values]]
+    grid: Grid,
+    pairs: Mapping[tuple[str, ...], tuple[Values, Values]],
+    metric_of: Callable[[tuple[str, ...]], str] = lambda key: EER,
 ) -> dict[tuple[str, ...], Difference]:
     """By key, first - second with its interval and p, corrected over all ``pairs`` together (Holm)."""
     assert grid.drawn is not None
@@ -201,7 +203,9 @@ def differences(
     for key, (first, second) in pairs.items():
         values = first - second
         p = p_value(values[1:], clusters=grid.drawn.fewest)
-        found.append(Difference(key, grid.estimate(values), p))
+        if unseen.still(values):
+            p = max(p, unseen.chance_of(metric_of(key), float(values[0]), grid.units()))
+        found.append(Difference(key, grid.estimate(values, metric_of(key), difference=True), p))
     corrected = holm([d.p for d in found])
     return {d.key: Difference(d.key, d.difference, d.p, q) for d, q in zip(found, corrected, strict=True)}
 

@@ -114,7 +114,7 @@ class _Found:
             "other": [c for c in conditions if not noisy(c)],
         }
         self.groups = {k: v for k, v in self.groups.items() if v}
-        self.gains = common.differences(grid, self._pairs(self.groups))
+        self.gains = common.differences(grid, self._pairs(self.groups), lambda key: key[-1])
         self.single = common.differences(grid, self._pairs({c: [c] for c in [CLEAN, *conditions]}, (EER,)))
 
     def values(self, name: str, detector: str, conditions: Sequence[str], metric: str) -> Values:
@@ -250,7 +250,7 @@ def _gains(found: _Found) -> Table:
     for d in found.detectors:
         for n in found.names:
             for g, of in found.groups.items():
-                eer, accuracy = (found.grid.estimate(found.values(n, d, of, m)) for m in (EER, ACCURACY))
+                eer, accuracy = (found.grid.estimate(found.values(n, d, of, m), m) for m in (EER, ACCURACY))
                 e, a = found.gains.get((d, n, g, EER)), found.gains.get((d, n, g, ACCURACY))
                 rows.append(
                     (
@@ -306,7 +306,7 @@ def _single(found: _Found) -> Table:
                 if values is None:
                     continue
                 s = found.single.get((d, n, c, EER))
-                rows.append((d, c, n, found.grid.estimate(values[EER]), common.gap(s), common.chance(s)))
+                rows.append((d, c, n, found.grid.estimate(values[EER], EER), common.gap(s), common.chance(s)))
     return Table(
         "conditions",
         "EER under every condition",

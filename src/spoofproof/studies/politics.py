@@ -268,7 +268,7 @@ def _findings(
         worst = max(chains, key=lambda c: _first(grid, d, c, MISS))
         passed = max(chains, key=lambda c: _first(grid, d, c, FALSE_ALARM))
         said.append(
-            f"{common.label(d)}: EER {share.say(grid.estimate(clean[EER]))} on the clips as they are. At the frozen threshold "
+            f"{common.label(d)}: EER {share.say(grid.estimate(clean[EER], EER))} on the clips as they are. At the frozen threshold "
             f"{share.say(float(clean[MISS][0]))} of the real recordings are accused and {share.say(float(clean[FALSE_ALARM][0]))} of the fakes pass; "
             f"most are accused under “{chain_name(worst)}” ({share.say(_first(grid, d, worst, MISS))}), most pass under “{chain_name(passed)}” ({share.say(_first(grid, d, passed, FALSE_ALARM))})."
         )
@@ -292,7 +292,7 @@ def _picture(grid: Grid, detectors: Sequence[str], chains: Sequence[str]) -> Fig
         rows.append(Row(common.label(d), head=True))
         for c in chains:
             values = grid.values(d, c)
-            rows.append(Row(chain_name(c), None if values is None else grid.estimate(values[EER]), i))
+            rows.append(Row(chain_name(c), None if values is None else grid.estimate(values[EER], EER), i))
     return Figure("EER by chain, 95 % intervals", forest(rows, reference=0.5), "The dashed line is a coin.")
 
 
@@ -309,7 +309,7 @@ def _chains(
             if v is None:
                 continue
             t = tested.get((d, c))
-            shown = [None if m not in v else grid.estimate(v[m]) for m in (EER, AUROC, MISS, FALSE_ALARM)]
+            shown = [None if m not in v else grid.estimate(v[m], m) for m in (EER, AUROC, MISS, FALSE_ALARM)]
             rows.append((d, chain_name(c), c, *shown, common.gap(t), common.chance(t)))
     return Table(
         "chains", "Every chain",
@@ -336,7 +336,7 @@ def _kinds(grid: Grid, detectors: Sequence[str], chains: Sequence[str], table: S
             one = len({t.speaker for t in grid.trials if t.attack == attack and t.label == "spoof"}) < 2
 
             def say(values: Scores, use: NDArray[np.bool_] = use, one: bool = one) -> Estimate:
-                e = grid.estimate(values, use)
+                e = grid.estimate(values, AUROC, use)
                 return replace(e, low=float("nan"), high=float("nan")) if one else e
 
             mean = say(np.mean(rest, axis=0)) if rest else None

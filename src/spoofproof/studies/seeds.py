@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import numpy as np
@@ -39,13 +40,16 @@ def over_seeds(
     n_spoof: int = 0,
     confidence: float = 0.95,
     bounded: bool = False,
+    reach: Callable[[float], float] = lambda tail: math.nan,
 ) -> OverSeeds:
     """values: shape (S, 1 + B), for each seed the measured value and the resampled ones (the same resamples for all).
 
     Two things vary: which trials were drawn (the bootstrap variance of the mean over seeds, times n / (n - 1) for n
     clusters, as in ``stats.interval``), and which seeds (the sample variance of the measured values over S: on the
     same trials it holds none of the former). The sum has Satterthwaite's degrees of freedom and Student's t. bounded:
-    cut the interval to 0 … 1. Raises BadScores for fewer than two seeds: their spread cannot be known.
+    cut the interval to 0 … 1. reach: how far the truth may lie, but for a chance of ``tail``, where neither
+    moves the mean (``stats.unseen``); without it nothing is said then. Raises BadScores for fewer than two
+    seeds: their spread cannot be known.
     """
     if values.ndim != 2 or len(values) < 2:
         raise BadScores("an interval over training seeds needs at least two seeds; give --seeds 2 or more")
@@ -57,8 +61,8 @@ def over_seeds(
     total = trials + trained
     spread = float(each.std(ddof=1))
     if not math.isfinite(total) or total == 0:
-        p = math.nan if not math.isfinite(total) else float(mean == 0)
-        half = 0.0 if total == 0 else math.nan
+        p = 1.0 if total == 0 and mean == 0 else math.nan
+        half = reach((1 - confidence) / 2) if total == 0 else math.nan
     else:
         freedom = total**2 / (trials**2 / (n - 1) + trained**2 / (seeds - 1))
         half = float(-stdtrit(freedom, (1 - confidence) / 2)) * math.sqrt(total)

@@ -281,7 +281,7 @@ def _points(grid: Grid, members: Sequence[Member], values: Mapping[str, Values],
         Point(
             common.label(m.detector),
             float(getattr(m, what)),
-            grid.estimate(values[m.detector]),
+            grid.estimate(values[m.detector], EER),
             m.family,
             names.index(m.family),
         )
@@ -295,7 +295,7 @@ def _members(
     best: Mapping[str, Mapping[str, bool]], conditions: Sequence[str],
 ) -> Table:  # fmt: skip
     def accuracy(m: Member) -> Estimate:
-        return grid.estimate(common.mean_values(grid, m.detector, conditions, ACCURACY))
+        return grid.estimate(common.mean_values(grid, m.detector, conditions, ACCURACY), ACCURACY)
 
     return Table(
         "members",
@@ -307,7 +307,8 @@ def _members(
         tuple(
             (
                 m.detector, m.family, m.parameters or None, m.source, m.milliseconds,
-                None if (c := clean[m.detector]) is None else grid.estimate(c), grid.estimate(values[m.detector]), accuracy(m),
+                None if (c := clean[m.detector]) is None else grid.estimate(c, EER),
+                grid.estimate(values[m.detector], EER), accuracy(m),
                 ", ".join(w for w in best if best[w][m.detector]),
             )
             for m in members
@@ -333,7 +334,7 @@ def _conditions(grid: Grid, members: Sequence[Member], conditions: Sequence[str]
     rows = []
     for condition in [CLEAN, *conditions]:
         cells = [grid.values(m.detector, condition) for m in members]
-        rows.append((condition, *(None if c is None else grid.estimate(c[EER]) for c in cells)))
+        rows.append((condition, *(None if c is None else grid.estimate(c[EER], EER) for c in cells)))
     return Table(
         "conditions", "EER under every condition",
         (Column("Condition"), *(Column(m.detector, "share") for m in members)), tuple(rows),

@@ -160,7 +160,9 @@ def figures_of(
         measured = estimates(trials, scores, ["eer", "auroc", "cllr"], llrs=calibration.apply)
         for name, value in measured.items():
             found[name] = round(value.value, 4)
-            found[f"{name}_interval"] = [round(value.low, 4), round(value.high, 4)]
+            found[f"{name}_interval"] = [
+                round(x, 4) if math.isfinite(x) else None for x in (value.low, value.high)
+            ]
     found["by"] = {
         condition: {
             kind: {metric: round(value, 4) for metric, value in by.items()}

@@ -9,12 +9,12 @@ from __future__ import annotations
 import numpy as np
 from scipy.ndimage import median_filter
 
+from ...spectrum import emptied
 from .analysis import FFT, HOP, RATE, Analysis
 from .measure import Reading, Span, measure, unknown
 
 _LOWEST, _HIGHEST = 1000.0, 7000.0
 _WIDE = 4  # bins of 31.25 Hz
-_DEEP = 20.0  # dB
 
 
 @measure(
@@ -39,7 +39,7 @@ def holes(heard: Analysis) -> Reading:
         median_filter(level, (21, 1), mode="nearest"),
         median_filter(level, (1, 7), mode="nearest"),
     )
-    missing = (level < np.minimum(in_time, in_band) - _DEEP) & heard.speech[:, None]
+    missing = emptied(level, np.minimum(in_time, in_band)) & heard.speech[:, None]
     share = 100 * float(missing.sum() / (heard.speech.sum() * level.shape[1]))
     counts = missing.sum(axis=0)
     where: tuple[Span, ...] = ()

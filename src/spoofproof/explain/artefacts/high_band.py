@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import numpy as np
 
+from ...spectrum import lasting_falls
 from .analysis import FFT, RATE, Analysis, Floats
 from .measure import Reading, Span, measure, unknown
 
@@ -65,12 +66,12 @@ def _edge(spectrum: Floats) -> tuple[float, float]:
     """(frequency in Hz, fall in dB) of the greatest fall after which nothing comes back: where the power has gone
     down to a tenth for good. The fall alone is equally deep from anywhere near an abrupt edge."""
     near, far = round(100 / _STEP), round(500 / _STEP)
-    rest = np.maximum.accumulate(spectrum[::-1])[::-1]  # the loudest from here on
-    best, at = 0.0, round(_HIGHEST / _STEP)
-    for i in range(round(_LOWEST / _STEP), round(_HIGHEST / _STEP) + 1):
-        below = spectrum[i - far : i - near + 1].mean()
-        if below - rest[i + near] > best:
-            best, at = float(below - rest[i + near]), i
+    rest = np.maximum.accumulate(spectrum[::-1])[::-1]
+    places = range(round(_LOWEST / _STEP), round(_HIGHEST / _STEP) + 1)
+    best, at = 0.0, places[-1]
+    for i, (_, fall) in zip(places, lasting_falls(spectrum, places, near=near, far=far), strict=True):
+        if fall > best:
+            best, at = fall, i
     tenth = rest[at + near] + best - _TENTH
     down = int(np.argmax(rest[at - far :] < tenth)) if best > _TENTH else far
     return (at - far + down) * _STEP, best

@@ -1,18 +1,22 @@
-"""Up to which frequency a recording holds sound, and what an encoder has cut out of it.
+"""Up to which frequency a recording holds sound, and what an encoder has cut out of it: the one place where
+both are measured.
 
-A histogram of levels for each band of 100 Hz is kept, at the file's own rate: memory does not grow with the length, and any
-percentile can be read off at the end.
+``lasting_falls`` and ``emptied`` are what an edge and a hole are. ``detect`` asks for them of whole files of
+any rate (``Spectrometer``: a histogram of levels for each band of 100 Hz, so that memory does not grow with
+the length, and any percentile can be read off at the end), ``explain`` of the speech in an excerpt at 16 kHz,
+finer in time and frequency: two grids, since the tables of both were fitted on theirs, and one rule.
 """
 
 from __future__ import annotations
 
+from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
 from scipy import fft, signal
 
-from ..types import Samples
+from .types import Samples
 
 BAND_HZ = 100
 _SECONDS = 0.04  # of a frame
@@ -20,7 +24,7 @@ _LOWEST, _HIGHEST = -140, 40  # dB of full scale
 _LOUD = 0.97  # percentile at which a band counts: fricatives are rare, and the only speech at the top
 _DEEP_DB = 60.0  # below the loudest band nothing is called sound
 _EDGE_DB, _EDGE_BANDS = 18.0, 4  # a cut-off is sharp when the level falls by this within 400 Hz
-_HOLE_DB = 20.0  # a band that much below those 200 Hz above and below it was emptied, not quiet
+HOLE_DB = 20.0  # what lies that much below its neighbours was emptied, and is not quiet
 _ACTIVE_DB = 30.0  # frames this much below the loudest so far do not count
 _HOLES_HZ = (1500.0, 7500.0)
 
@@ -117,13 +121,11 @@ class Spectrometer:
         """Number of bands below the sharp edge that lies highest, None where the spectrum just fades or goes to the end."""
         last = self._bands - 3
         peak = loud.max()
-        for at in range(min(top, last), 5, -1):
-            under, over = loud[max(0, at - 4) : at].mean(), loud[at + 1 : at + 1 + _EDGE_BANDS]
-            if (
-                under > peak - _DEEP_DB
-                and under - over.max() > _EDGE_DB
-                and loud[at + 1 :].max() < under - _EDGE_DB
-            ):
+        places = range(min(top, last), 5, -1)
+        for at, (under, fall) in zip(
+            places, lasting_falls(loud, places, near=1, far=_EDGE_BANDS), strict=True
+        ):
+            if under > peak - _DEEP_DB and fall > _EDGE_DB:
                 return at
         return None
 
@@ -136,11 +138,28 @@ class Spectrometer:
         return self._holes / self._cells if self._cells else 0.0
 
 
+def lasting_falls(
+    levels: NDArray[np.float64], places: Iterable[int], *, near: int, far: int
+) -> Iterator[tuple[float, float]]:
+    """(level below, fall) in dB at each of ``places`` of a spectrum of shape (bands,): from the mean of the
+    bands far … near below it to the loudest of all that lie ``near`` above it or further. What falls and
+    comes back is no edge."""
+    rest = np.maximum.accumulate(levels[::-1])[::-1]  # the loudest from here on
+    for at in places:
+        below = float(levels[at - far : at - near + 1].mean())
+        yield below, below - float(rest[at + near])
+
+
+def emptied(levels: NDArray[np.float64], around: NDArray[np.float64]) -> NDArray[np.bool_]:
+    """Which cells of a spectrogram in dB lie ``HOLE_DB`` below those around them."""
+    return np.asarray(around - levels > HOLE_DB)
+
+
 def count_holes(levels: NDArray[np.float64]) -> tuple[int, int]:
     """(holes, cells looked at) of levels in dB, shape (F, bands)."""
     low, high = (int(hz // BAND_HZ) for hz in _HOLES_HZ)
     some = levels[:, low:high]
     if some.shape[1] < 8:
         return 0, 0
-    holes = np.minimum(some[:, :-4], some[:, 4:]) - some[:, 2:-2] > _HOLE_DB
+    holes = emptied(some[:, 2:-2], np.minimum(some[:, :-4], some[:, 4:]))  # 200 Hz below and above
     return int(holes.sum()), int(holes.size)
