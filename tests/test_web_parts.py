@@ -9,6 +9,8 @@ import subprocess
 import sys
 from collections.abc import AsyncIterator
 from pathlib import Path
+from types import SimpleNamespace
+from typing import Any
 
 import pytest
 
@@ -16,8 +18,8 @@ pytest.importorskip("fastapi", reason="needs the extra web")
 
 import itertools
 
-from spoofproof.errors import BadPlan
-from spoofproof.web.guard import allowed_names, host_name
+from spoofproof.errors import BadPlan, BadScores
+from spoofproof.web.guard import HEADERS, Guard, allowed_names, host_name
 from spoofproof.web.jobs import Jobs, new_id
 from spoofproof.web.keys import Keys, new_key, revoke_key
 from spoofproof.web.limits import Buckets
@@ -27,6 +29,7 @@ from spoofproof.web.problems import Problem
 from spoofproof.web.runs import find_run, find_runs
 from spoofproof.web.settings import Settings, check, is_loopback
 from spoofproof.web.upload import Form, receive
+from spoofproof.web.worker import answer
 
 # --- jobs ----------------------------------------------------------------------------------------------------------
 
@@ -269,6 +272,38 @@ def test_what_counts_as_this_machine() -> None:
         names is not None and {"localhost", "::1", "voices.example"} <= names and "example.org" not in names
     )
     assert allowed_names("0.0.0.0", ()) is None
+
+
+def test_a_defect_is_answered_with_the_same_headers_and_its_trace_is_left_to_the_log() -> None:
+    async def broken(*_: object) -> None:
+        raise ZeroDivisionError("a secret")
+
+    sent: list[dict[str, Any]] = []
+
+    async def send(message: dict[str, Any]) -> None:
+        sent.append(message)
+
+    metrics = Metrics()
+    scope = {"type": "http", "method": "GET", "path": "/x", "headers": [(b"host", b"localhost")]}
+    with pytest.raises(ZeroDivisionError):  # the server writes it down
+        asyncio.run(Guard(broken, metrics, None)(scope, None, send))  # type: ignore[arg-type]
+    start, body = sent
+    headers = {name.decode(): value.decode() for name, value in start["headers"]}
+    assert start["status"] == 500 and headers.items() >= HEADERS.items()
+    assert headers["content-type"] == "application/problem+json" and headers["cache-control"] == "no-store"
+    assert json.loads(body["body"])["status"] == 500 and b"secret" not in body["body"]
+    assert 'route="other",status="500"' in metrics.text({})
+
+
+def test_a_detector_that_fails_is_named_without_its_folder(tmp_path: Path) -> None:
+    name = "/home/somebody/known.py:known"
+
+    def fail(*_: object, **__: object) -> None:
+        raise BadScores(f"{name} gives no number for {tmp_path / 'in'}")
+
+    order = {"task": "detect", "options": {"max_seconds": 9.0}}
+    said = answer(order, tmp_path, SimpleNamespace(name=name, answer=fail))  # type: ignore[arg-type]
+    assert said == {"refused": "known.py:known gives no number for the file", "status": 422}
 
 
 def test_settings_out_of_range_are_named(tmp_path: Path) -> None:

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .errors import BadAudio, BadPlan, RunConflict
+from .files import Steady, looks_like, refuse_foreign, refuse_locked
 from .types import Clip
 
 WINDOW_SAMPLES = 64_600  # the field's window at 16 kHz, 4.0375 s (AASIST, SSL-AASIST, ASVspoof 5 baselines)
@@ -37,7 +38,6 @@ _EXACT = (
     b"caff",
     b"NIST",
 )  # libsndfile decodes these
-_ENCRYPTED = (b"enca", b"encv", b"drms", b"pssh")  # boxes of ISO/IEC 23001-7 and of FairPlay
 # What FFmpeg may take a file for. No playlists (hls, concat, dash, sdp …): these name further files and addresses to open.
 _CONTAINERS = (
     "mov,mp4,m4a,3gp,3g2,mj2,matroska,webm,ogg,mp3,aac,flac,wav,w64,aiff,caf,au,amr,amrnb,amrwb,ac3,eac3,asf,avi,flv,"
@@ -51,20 +51,26 @@ def open_audio(source: Path | str | bytes, rate: int | None = None, seconds: flo
     rate: resample to this rate in Hz; None keeps the file's own. seconds: stop after this much audio (from the
     start), so that an hour of audio is not read for its first four seconds. Channels are averaged.
 
-    Raises BadAudio, with the cause, for a missing, empty, truncated or unreadable file and for NaN samples.
+    Raises BadAudio, with the cause, for a missing, empty, truncated or unreadable file, for a rate that no
+    recording has and for NaN samples.
     """
     if isinstance(source, bytes):
         shown = f"{len(source)} bytes of audio"
     else:
         shown = str(source)
         _require_file(Path(source), shown)
-    try:
-        samples, file_rate = _with_sndfile(source, seconds)
-    except _Unreadable as first:
+    with _opened(source, shown) as file:
+        refuse_foreign(file, shown)
         try:
-            samples, file_rate = _with_ffmpeg(source, seconds)
-        except _Unreadable as second:
-            raise BadAudio(f"cannot read {shown}: {first}; {second}") from None
+            samples, file_rate = _with_sndfile(source, seconds)
+        except _Unreadable as first:
+            try:
+                samples, file_rate = _with_ffmpeg(source, seconds)
+            except _Unreadable as second:
+                refuse_locked(file, shown)
+                kind = looks_like(file)
+                raise BadAudio(f"cannot read {shown}{kind}{';' if kind else ':'} {first}; {second}") from None
+    _sane(file_rate, shown)
     if samples.size == 0:
         raise BadAudio(f"{shown} holds no audio (0 samples)")
     try:
@@ -169,6 +175,16 @@ class _Unreadable(Exception):
     pass
 
 
+@contextmanager
+def _opened(source: Path | str | bytes, shown: str) -> Iterator[BinaryIO]:
+    try:
+        file = io.BytesIO(source) if isinstance(source, bytes) else Path(source).open("rb")  # noqa: SIM115
+    except OSError as error:
+        raise BadAudio(f"cannot read {shown}: {error.strerror or error}") from None
+    with file:
+        yield file
+
+
 def _umask() -> int:
     mask = os.umask(0)
     os.umask(mask)
@@ -179,11 +195,20 @@ def _with_sndfile(source: Path | str | bytes, seconds: float | None) -> tuple[ND
     import soundfile
 
     try:
-        with soundfile.SoundFile(io.BytesIO(source) if isinstance(source, bytes) else str(source)) as file:
+        with soundfile.SoundFile(
+            Steady(io.BytesIO(source)) if isinstance(source, bytes) else str(source)
+        ) as file:
             frames = -1 if seconds is None else int(np.ceil(seconds * file.samplerate))
-            samples = file.read(frames, dtype="float32", always_2d=True)
+            if frames < 0 and not file.seekable():  # GSM in WAV: how much there is shows when it is read
+                pieces = [file.read(_BLOCK, dtype="float32", always_2d=True)]
+                while len(pieces[-1]):
+                    pieces.append(file.read(_BLOCK, dtype="float32", always_2d=True))
+                samples = np.concatenate(pieces)
+            else:
+                samples = file.read(frames, dtype="float32", always_2d=True)
             return samples.mean(axis=1, dtype=np.float32), int(file.samplerate)
-    except (soundfile.SoundFileError, RuntimeError, OSError, TypeError) as error:
+    except (soundfile.SoundFileError, RuntimeError, OSError, TypeError, ValueError, MemoryError) as error:
+        # The last two: a header that promises more samples than any machine holds.
         raise _Unreadable(f"libsndfile says: {str(error).strip() or type(error).__name__}") from None
 
 
@@ -241,6 +266,7 @@ def open_blocks(source: Path | str | BinaryIO, shown: str = "") -> Iterator[Bloc
         _require_file(Path(source), shown)
     try:
         with Path(source).open("rb") if isinstance(source, str | Path) else _left_open(source) as file:
+            refuse_foreign(file, shown)
             opened = _sndfile_blocks(file, shown)
             if opened is None:
                 file.seek(0)
@@ -314,7 +340,7 @@ def _sndfile_blocks(file: BinaryIO, shown: str) -> Blocks | None:
     if head not in _EXACT:
         return None
     try:
-        sound = soundfile.SoundFile(file)
+        sound = soundfile.SoundFile(Steady(file))
     except (soundfile.SoundFileError, RuntimeError, TypeError):
         return None
     rate = _sane(int(sound.samplerate), shown)
@@ -375,9 +401,10 @@ def _ffmpeg_blocks(file: BinaryIO, shown: str) -> Blocks:
         rate = _sane(int(stream.rate or 0), shown)
     except (av.FFmpegError, ValueError, OSError) as error:
         raise BadAudio(
-            f"cannot read {shown} as audio{_looks_like(file)}; FFmpeg says: {_said(error)}"
+            f"cannot read {shown} as audio{looks_like(file)}; FFmpeg says: {_said(error)}"
         ) from None
     except _Unreadable as error:
+        refuse_locked(file, shown)
         raise BadAudio(f"{shown}: {error}") from None
     exact = not container.format.name.startswith(("aac", "amr", "mpeg", "asf", "avi", "flv"))
     seconds = stream.duration * stream.time_base if stream.duration else (container.duration or 0) / 1e6
@@ -397,11 +424,7 @@ def _ffmpeg_blocks(file: BinaryIO, shown: str) -> Blocks:
                         if len(block):
                             yield _finite(block, shown, done / rate)
             except (av.FFmpegError, ValueError, OSError) as error:
-                if container.format.name.startswith("mov") and _holds(file, _ENCRYPTED):
-                    raise BadAudio(
-                        f"{shown} is encrypted (protected by digital rights management); "
-                        "give a copy that plays without a key"
-                    ) from None
+                refuse_locked(file, shown)
                 raise BadAudio(
                     f"{shown} is damaged or cut off at {done / rate:.1f} s; FFmpeg says: {_said(error)}"
                 ) from None
@@ -423,14 +446,17 @@ def _container(file: BinaryIO) -> Any:
     """FFmpeg's view of an open file: of that file alone, whatever is written in it."""
     import av
 
-    return av.open(file, options={"format_whitelist": _CONTAINERS, "protocol_whitelist": "none"})
+    return av.open(Steady(file), options={"format_whitelist": _CONTAINERS, "protocol_whitelist": "none"})
 
 
 def _sound_of(container: Any) -> Any:
     if not container.streams.audio:
         video = "a video without sound" if container.streams.video else "it holds no sound"
         raise _Unreadable(f"{video}: FFmpeg finds no audio stream in it")
-    return container.streams.audio[0]
+    stream = container.streams.audio[0]
+    if stream.codec_context is None:
+        raise _Unreadable("its sound is coded in a way that FFmpeg does not know")
+    return stream
 
 
 def _sane(rate: int, shown: str) -> int:
@@ -459,16 +485,6 @@ def _whole(seconds: float, promised: float | None, shown: str) -> None:
         )
 
 
-def _holds(file: BinaryIO, marks: tuple[bytes, ...]) -> bool:
-    file.seek(0)
-    tail = b""
-    while chunk := file.read(1 << 20):
-        if any(mark in tail + chunk for mark in marks):
-            return True
-        tail = chunk[-8:]
-    return False
-
-
 def _ogg_ends(file: BinaryIO) -> bool:
     """Whether the last page of an Ogg file has the flag "end of stream" (RFC 3533, section 6)."""
     size = file.seek(0, os.SEEK_END)
@@ -476,24 +492,3 @@ def _ogg_ends(file: BinaryIO) -> bool:
     tail = file.read()
     at = tail.rfind(b"OggS")
     return at < 0 or len(tail) < at + 6 or bool(tail[at + 5] & 4)
-
-
-def _looks_like(file: BinaryIO) -> str:
-    """What a file that is no audio seems to be, for the message."""
-    file.seek(0)
-    head = file.read(512)
-    marks = {
-        b"PK\x03\x04": "a zip archive",
-        b"%PDF": "a PDF",
-        b"\x89PNG": "a picture",
-        b"\xff\xd8\xff": "a picture",
-    }
-    for mark, kind in marks.items():
-        if head.startswith(mark):
-            return f": it looks like {kind}"
-    text = all(byte in b"\t\n\r\f" or (byte >= 32 and byte != 127) for byte in head)
-    return (
-        ": it looks like text"
-        if text and len(head.decode("utf-8", "ignore").encode()) > len(head) - 4
-        else ""
-    )

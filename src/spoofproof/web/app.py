@@ -70,7 +70,6 @@ def make_app(settings: Settings) -> FastAPI:
     app.add_exception_handler(problems.Problem, problems.of_problem)
     app.add_exception_handler(HTTPException, problems.of_http)
     app.add_exception_handler(RequestValidationError, problems.of_validation)
-    app.add_exception_handler(Exception, problems.of_defect)
     app.add_middleware(SlowClients, seconds=settings.idle_seconds)
     app.add_middleware(Guard, metrics=metrics, names=allowed_names(settings.host, settings.names))
     app.openapi = lambda: _schema(app)  # type: ignore[method-assign]
@@ -84,10 +83,12 @@ def _schema(app: FastAPI) -> dict[str, Any]:
         schemas = made.setdefault("components", {}).setdefault("schemas", {})
         schemas["ProblemBody"] = problems.ProblemBody.model_json_schema()
         problem = problems.documented(422)[422]
+        at_the_door = {str(status): says for status, says in problems.documented(403, 421).items()}
         for route in made["paths"].values():
             for operation in route.values():
                 if "HTTPValidationError" in str(operation["responses"].get("422")):
                     operation["responses"]["422"] = problem
+                operation["responses"] |= at_the_door  # of every address: see guard
         schemas.pop("HTTPValidationError", None)
         schemas.pop("ValidationError", None)
         made["components"]["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer"}}

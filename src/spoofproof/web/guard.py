@@ -76,6 +76,14 @@ class Guard:
                 await response(*refused)(scope, receive, with_headers)
             else:
                 await self._app(scope, receive, with_headers)
+        except (
+            Exception
+        ):  # a defect; the log gets its trace, the client an answer with the same headers as all others
+            if not status:
+                await response(500, "the service failed at this request; its log says where")(
+                    scope, receive, with_headers
+                )
+            raise
         finally:
             route = getattr(scope.get("route"), "path", "other")
             seconds = time.monotonic() - begun
@@ -100,7 +108,7 @@ class Guard:
                 "this service does not answer to that host name; use the address that it printed at its start",
             )
         origin = headers.get("origin")
-        if origin is not None and urlsplit(origin).netloc != host:
+        if origin is not None and _netloc(origin) != host:
             return 403, "requests from other sites' pages are refused"
         if headers.get("sec-fetch-site", "same-origin") not in {"same-origin", "none"}:
             if headers.get("sec-fetch-mode") == "navigate" and headers.get("sec-fetch-dest") == "document":
@@ -111,6 +119,14 @@ class Guard:
 
 _QUIET = {"/health", "/metrics"}  # asked for every few seconds by machines
 _METHODS = {"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"}
+
+
+def _netloc(origin: str) -> str | None:
+    """Host and port of an Origin header; None for what is no address, which is nobody's host."""
+    try:
+        return urlsplit(origin).netloc
+    except ValueError:
+        return None
 
 
 def host_name(host: str) -> str:

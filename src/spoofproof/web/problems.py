@@ -67,11 +67,6 @@ async def of_http(_: Request, error: Exception) -> JSONResponse:
     return response(error.status_code, known.get(error.status_code, str(error.detail)), error.headers)
 
 
-async def of_defect(_: Request, error: Exception) -> JSONResponse:
-    """Handler of what nobody foresaw; the server's log has the trace."""
-    return response(500, "the service failed at this request; its log says where")
-
-
 async def of_validation(_: Request, error: Exception) -> JSONResponse:
     """Handler of parameters that are not what the schema says."""
     assert isinstance(error, RequestValidationError)

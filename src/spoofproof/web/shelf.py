@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, BinaryIO
 from urllib.parse import quote
 
 from fastapi import APIRouter
-from fastapi.responses import FileResponse
+from fastapi.responses import StreamingResponse
 
 from .house import Caller, Here
 from .models import RunBody
@@ -14,6 +15,8 @@ from .problems import Problem, documented
 from .runs import Run, find_run, find_runs
 
 router = APIRouter(prefix="/v1/runs")
+
+_PIECE = 1 << 18  # bytes
 
 # A report is a page of its own with scripts and styles inside. Its sandbox gives it an origin of its own: it can read
 # nothing of this service and reach nothing outside.
@@ -38,14 +41,21 @@ async def run(name: str, house: Here, caller: Caller) -> RunBody:
     return _body(found)
 
 
-@router.get("/{name}/report", response_class=FileResponse, responses=documented(401, 403, 404, 429)
+@router.get("/{name}/report", response_class=StreamingResponse, responses=documented(401, 403, 404, 429)
             | {200: {"description": "The report page.", "content": {"text/html": {"schema": {"type": "string"}}}}})  # fmt: skip
 async def report(name: str, house: Here, caller: Caller) -> Any:
-    """The report of a run, one page."""
+    """The report of a run, one page. It comes whole, also where a part of it is asked for."""
     found = find_run(house.settings.runs, name)
     if found is None or found.report is None:
         raise Problem(404, "there is no report of such a run; make it with: spoofproof report RUN")
-    return FileResponse(found.report, media_type="text/html", headers={"content-security-policy": REPORT_CSP})
+    headers = {"content-security-policy": REPORT_CSP}
+    return StreamingResponse(_pieces(found.report.open("rb")), media_type="text/html", headers=headers)
+
+
+def _pieces(file: BinaryIO) -> Iterator[bytes]:
+    with file:
+        while piece := file.read(_PIECE):
+            yield piece
 
 
 def _body(run: Run) -> RunBody:

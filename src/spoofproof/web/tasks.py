@@ -60,11 +60,11 @@ def explain(folder: Path, options: Mapping[str, Any], the_judge: Judge) -> dict[
     from ..explain.why import explain as why
 
     clip = _open(folder / "in", options["max_seconds"])
-    found = why(clip, Ear(the_judge.name, the_judge.spec, the_judge.detector), start=options["start"])
+    found = why(clip, Ear(shown(the_judge.name), the_judge.spec, the_judge.detector), start=options["start"])
     values = found.as_dict()
     kept = {name: values[name] for name in ("unit", "start", "end", "score", "summary", "findings")}
     test = {"faithful": found.deletion.passed, "beaten": found.deletion.beaten}
-    return kept | test | {"detector": shown(found.detector), "regions": values["occlusion"]["regions"]}
+    return kept | test | {"detector": found.detector, "regions": values["occlusion"]["regions"]}
 
 
 def live(folder: Path, options: Mapping[str, Any], the_judge: Judge) -> dict[str, Any]:

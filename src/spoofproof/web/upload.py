@@ -207,12 +207,8 @@ class _Reader:
 def _boundary(content_type: str) -> bytes:
     message = Message()
     message["content-type"] = content_type
-    boundary = message.get_param("boundary")
-    if (
-        message.get_content_type() != "multipart/form-data"
-        or not isinstance(boundary, str)
-        or not 0 < len(boundary) <= 70
-    ):
+    boundary = _parameter("content-type", content_type, "boundary")
+    if message.get_content_type() != "multipart/form-data" or not 0 < len(boundary) <= 70:
         raise Problem(
             415,
             "expected multipart/form-data with the recording in a part named 'file'",
@@ -222,7 +218,15 @@ def _boundary(content_type: str) -> bytes:
 
 
 def _field_name(headers: Mapping[str, str]) -> str:
+    return _parameter("content-disposition", headers.get("content-disposition", ""), "name")
+
+
+def _parameter(header: str, value: str, name: str) -> str:
+    """A parameter of a header; "" where there is none, or none that can be read."""
     message = Message()
-    message["content-disposition"] = headers.get("content-disposition", "")
-    name = message.get_param("name", header="content-disposition")
-    return name if isinstance(name, str) else ""
+    message[header] = value
+    try:
+        found = message.get_param(name, header=header)
+    except (TypeError, ValueError):  # the library stumbles over pieces (RFC 2231) that are not of one
+        return ""
+    return found if isinstance(found, str) else ""

@@ -66,7 +66,8 @@ def answer(order: Mapping[str, Any], folder: Path, judge: Judge) -> dict[str, An
     except tasks.TooLong as error:
         return {"refused": str(error), "status": 413}
     except SpoofproofError as error:
-        return {"refused": _without_paths(str(error), folder), "status": 422}
+        said = str(error).replace(judge.name, tasks.shown(judge.name))
+        return {"refused": _without_paths(said, folder), "status": 422}
     except MemoryError:
         return {
             "exhausted": "this recording needs more memory than the service allows for one; send a shorter one"
