@@ -3,7 +3,8 @@
     python benchmarks/million.py [--rows 1000000] [--keep FOLDER]
 
 Every step is a process of its own, the command of a user where there is one. The table says what each took of the clock and
-the most memory that it held (ru_maxrss), for a tenth of the rows and for all of them, and what a further row costs.
+of the processor and the most memory that it held (ru_maxrss), for a tenth of the rows and for all of them, and what a
+further row costs.
 
     plan     spoofproof bench --dry-run      reads the manifest, plans, measures costs on a few clips
     begin    what a first bench does         reads, audits, writes the record and the trials
@@ -37,7 +38,7 @@ BENCH = (
     *("--detector", "spectral-tilt", "--condition", "clean", "--condition", "gaussian_noise@20"),
     *("--workers", "1", "--seed", "1"),
 )
-Taken = dict[str, tuple[float, float]]
+Taken = tuple[float, float, float]
 
 
 def main() -> None:
@@ -58,19 +59,17 @@ def main() -> None:
     from machine import describe, table
 
     print(f"{describe('pyarrow', 'scipy')}\n")
-    columns = [f"{rows:,} rows, {what}".replace(",", " ", 1) for rows in sizes for what in ("s", "MB")]
-    table(
-        ("step", *columns, "bytes a further row"),
-        [(step, *few[step], *many[step], _further(few[step], many[step], sizes)) for step in many],
-    )
+    rows = []
+    for step in many:
+        for taken, size in zip((few[step], many[step]), sizes, strict=True):
+            further = round((many[step][2] - few[step][2]) * 1e6 / (sizes[1] - sizes[0]))
+            numbers = (f"{n:.0f}" for n in taken)
+            rows.append((step, f"{size:,}".replace(",", " "), *numbers, further if size == sizes[1] else ""))
+    table(("step", "rows", "clock, s", "processor, s", "peak, MB", "bytes a further row"), rows)
 
 
-def _further(few: tuple[float, float], many: tuple[float, float], sizes: tuple[int, int]) -> int:
-    return round((many[1] - few[1]) * 1e6 / (sizes[1] - sizes[0]))
-
-
-def measure(folder: Path, rows: int) -> Taken:
-    """step -> (seconds, MB)."""
+def measure(folder: Path, rows: int) -> dict[str, Taken]:
+    """By step what it took."""
     folder.mkdir(parents=True, exist_ok=True)
     corpus = ("--corpus", f"manifest:{folder / 'corpus' / 'manifest.csv'}")
     bench = ("-m", "spoofproof", "bench", *corpus, *BENCH, "--out", str(folder / "run"))
@@ -88,8 +87,8 @@ def measure(folder: Path, rows: int) -> Taken:
     return found
 
 
-def run(what: str, arguments: Sequence[str]) -> tuple[float, float]:
-    """(seconds, peak in MB) of a Python process; said on stderr. Its output is shown only when it fails."""
+def run(what: str, arguments: Sequence[str]) -> Taken:
+    """(seconds, processor seconds, peak in MB) of a Python process; said on stderr. Its output is shown only when it fails."""
     begin = time.monotonic()
     with tempfile.TemporaryFile() as said:
         child = subprocess.Popen([sys.executable, *arguments], stdout=said, stderr=subprocess.STDOUT)
@@ -99,8 +98,8 @@ def run(what: str, arguments: Sequence[str]) -> tuple[float, float]:
             said.seek(0)
             sys.exit(f"{what} failed:\n{said.read().decode(errors='replace')}")
     peak = used.ru_maxrss / (1e6 if sys.platform == "darwin" else 1e3 / 1.024)
-    taken = time.monotonic() - begin, peak
-    print(f"{what}: {taken[0]:.1f} s, {taken[1]:.0f} MB", file=sys.stderr, flush=True)
+    taken = time.monotonic() - begin, used.ru_utime + used.ru_stime, peak
+    print("{}: {:.1f} s, {:.1f} s of processor, {:.0f} MB".format(what, *taken), file=sys.stderr, flush=True)
     return taken
 
 

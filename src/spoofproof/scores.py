@@ -19,7 +19,7 @@ import socket
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import islice
+from itertools import chain, compress, islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -27,7 +27,9 @@ from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from .audio import whole_file
 from .errors import BadScores, RunConflict
@@ -57,9 +59,13 @@ class Cell:
                 f"a cell has one score and one status a trial; got {len(self.ids)} trials, "
                 f"{len(self.scores)} scores, {len(self.status)} statuses"
             )
-        good = np.array([status == OK for status in self.status], dtype=bool)
-        if not np.isfinite(self.scores[good]).all():
+        if not np.isfinite(self.scores[self.good]).all():
             raise BadScores("a score that is NaN or infinite cannot have the status ok")
+
+    @property
+    def good(self) -> NDArray[np.bool_]:
+        """Whether each trial has a score."""
+        return np.fromiter((status == OK for status in self.status), bool, len(self.status))
 
     @property
     def coverage(self) -> float:
@@ -196,6 +202,30 @@ def read_cell(path: Path, known: list[tuple[pa.ChunkedArray, tuple[str, ...]]] |
         ) from None
 
 
+def places_of(ids: Sequence[str], among: Sequence[str] | pa.Array) -> NDArray[np.intp]:
+    """Where each id stands ``among`` others, the first place where it stands twice, -1 for one that is not there."""
+    known = among if isinstance(among, pa.Array) else pa.array(among, pa.string())
+    found = pc.fill_null(pc.index_in(pa.array(ids, pa.string()), value_set=known), -1)
+    places: NDArray[np.intp] = found.to_numpy().astype(np.intp)
+    return places
+
+
+def joined(ids: Sequence[str], cells: Sequence[Cell]) -> Cell:
+    """Rows of several cells in the order of ``ids``; an id that several hold has the last one's row, one that none holds
+    has none."""
+    cells = [Cell((), np.zeros(0), ()), *cells][::-1]
+    known = pa.concat_arrays([pa.array(cell.ids, pa.string()) for cell in cells])
+    place = places_of(ids, known)
+    there = place >= 0
+    place = place[there]
+    status = tuple(chain.from_iterable(cell.status for cell in cells))
+    return Cell(
+        tuple(compress(ids, there)),
+        np.concatenate([cell.scores for cell in cells])[place],
+        tuple(map(status.__getitem__, place.tolist())),
+    )
+
+
 def rows_in(path: Path) -> int:
     """How many trials a cell holds, 0 where there is none. Raises BadScores when the file is damaged."""
     if not path.exists():
@@ -315,8 +345,9 @@ def write_json_once(path: Path, value: object) -> bool:
 def digest_of(trials: Iterable[Trial]) -> str:
     """SHA-256 over id, label and part of the trials, in order: two runs with the same digest saw the same trials."""
     digest = hashlib.sha256()
+    text = json.JSONEncoder(ensure_ascii=False).encode
     for trial in trials:
-        digest.update(json.dumps([trial.id, trial.label, trial.part], ensure_ascii=False).encode() + b"\n")
+        digest.update(text([trial.id, trial.label, trial.part]).encode() + b"\n")
     return digest.hexdigest()
 
 
