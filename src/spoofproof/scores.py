@@ -19,6 +19,7 @@ import socket
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 from itertools import chain, compress, islice
 from pathlib import Path
 from types import MappingProxyType
@@ -105,7 +106,8 @@ class ScoreTable:
                 for detector in record["detectors"]
                 for condition in names
                 if (path := cell_path(run, detector, condition)).exists()
-            }
+            },
+            [t.id for t in trials],
         )
         facts = {
             condition: json.loads(path.read_text(encoding="utf-8"))
@@ -117,12 +119,13 @@ class ScoreTable:
 
 class Cells(Mapping[tuple[str, str], Cell]):
     """The cells of a run on disk, by (detector, condition): read when asked for, and held while they are few. Cells over
-    the same trials share their ids. Raises BadScores when a cell that is asked for is damaged."""
+    the same trials share their ids, and the texts of ids are those of ``names`` where it holds them. Raises BadScores
+    when a cell that is asked for is damaged."""
 
-    def __init__(self, paths: Mapping[tuple[str, str], Path]) -> None:
+    def __init__(self, paths: Mapping[tuple[str, str], Path], names: Sequence[str] = ()) -> None:
         self._paths = dict(paths)
         self._held: OrderedDict[tuple[str, str], Cell] = OrderedDict()
-        self._ids: list[tuple[pa.ChunkedArray, tuple[str, ...]]] = []
+        self._ids = Ids(names)
 
     def __getitem__(self, key: tuple[str, str]) -> Cell:
         if key not in self._held:
@@ -184,7 +187,27 @@ def write_cell(path: Path, cell: Cell) -> None:
     write_parquet(path, table)
 
 
-def read_cell(path: Path, known: list[tuple[pa.ChunkedArray, tuple[str, ...]]] | None = None) -> Cell:
+class Ids:
+    """Columns of ids that were read, each held once. names: ids that are held already, whose texts are shared."""
+
+    def __init__(self, names: Sequence[str] = ()) -> None:
+        self._names = names
+        self._known: list[tuple[pa.ChunkedArray, tuple[str, ...]]] = []
+
+    def __call__(self, column: pa.ChunkedArray) -> tuple[str, ...]:
+        for before, ids in self._known:
+            if before.equals(column):
+                return ids
+        place = places_of(column, self._names)
+        if (place >= 0).all():
+            ids = tuple(map(self._names.__getitem__, place.tolist()))
+        else:
+            ids = tuple(column.to_pylist())
+        self._known.append((column, ids))
+        return ids
+
+
+def read_cell(path: Path, known: Ids | None = None) -> Cell:
     """Read one cell. Raises BadScores when the file is damaged.
 
     known: ids read before, to share them; those of this cell are added.
@@ -192,7 +215,7 @@ def read_cell(path: Path, known: list[tuple[pa.ChunkedArray, tuple[str, ...]]] |
     try:
         table = pq.read_table(path)
         return Cell(
-            _shared(table["id"], known if known is not None else []),
+            (known or Ids())(table["id"]),
             table["score"].to_numpy().astype(np.float64),
             _texts(table["status"]),
         )
@@ -202,10 +225,11 @@ def read_cell(path: Path, known: list[tuple[pa.ChunkedArray, tuple[str, ...]]] |
         ) from None
 
 
-def places_of(ids: Sequence[str], among: Sequence[str] | pa.Array) -> NDArray[np.intp]:
+def places_of(ids: Sequence[str] | pa.ChunkedArray, among: Sequence[str] | pa.Array) -> NDArray[np.intp]:
     """Where each id stands ``among`` others, the first place where it stands twice, -1 for one that is not there."""
     known = among if isinstance(among, pa.Array) else pa.array(among, pa.string())
-    found = pc.fill_null(pc.index_in(pa.array(ids, pa.string()), value_set=known), -1)
+    asked = ids if isinstance(ids, pa.ChunkedArray) else pa.array(ids, pa.string())
+    found = pc.fill_null(pc.index_in(asked, value_set=known), -1)
     places: NDArray[np.intp] = found.to_numpy().astype(np.intp)
     return places
 
@@ -238,15 +262,6 @@ def rows_in(path: Path) -> int:
         ) from None
 
 
-def _shared(column: pa.ChunkedArray, known: list[tuple[pa.ChunkedArray, tuple[str, ...]]]) -> tuple[str, ...]:
-    for before, ids in known:
-        if before.equals(column):
-            return ids
-    ids = tuple(column.to_pylist())
-    known.append((column, ids))
-    return ids
-
-
 def _texts(column: pa.ChunkedArray) -> tuple[str, ...]:
     """Texts of which many are equal: each is held once."""
     coded = column.combine_chunks().dictionary_encode()
@@ -256,8 +271,14 @@ def _texts(column: pa.ChunkedArray) -> tuple[str, ...]:
         coded = coded.chunk(0)
     texts = coded.dictionary.to_pylist()
     if len(texts) == 1:
-        return (texts[0],) * len(coded)
+        return _all(texts[0], len(coded))
     return tuple(map(texts.__getitem__, coded.indices.to_pylist()))
+
+
+@lru_cache(maxsize=4)
+def _all(text: str, count: int) -> tuple[str, ...]:
+    """One tuple for the cells in which nothing failed."""
+    return (text,) * count
 
 
 def write_trials(path: Path, trials: Sequence[Trial]) -> None:
