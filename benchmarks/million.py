@@ -1,19 +1,20 @@
-"""Whether memory grows with the corpus: a million trials over a few hundred files are planned, scored and reported.
+"""Whether memory grows with the corpus: a million trials over a few hundred files are planned, scored and
+reported.
 
     python benchmarks/million.py [--rows 1000000] [--keep FOLDER]
 
-Every step is a process of its own, the command of a user where there is one. The table says what each took of the clock and
-of the processor and the most memory that it held (ru_maxrss), for a tenth of the rows and for all of them, and what a
-further row costs.
+Every step is a process of its own, the command of a user where there is one. The table says what each took of
+the clock and of the processor and the most memory that it held (ru_maxrss), for a tenth of the rows and for
+all of them, and what a further row costs.
 
     plan     spoofproof bench --dry-run      reads the manifest, plans, measures costs on a few clips
     begin    what a first bench does         reads, audits, writes the record and the trials
     score    spoofproof bench --shard 1/2    reads, plans, scores what its condition lacks, writes the cell
-    report   spoofproof report               two detectors, three conditions, all metrics, 1000 resamples, the page
+    report   spoofproof report               two detectors, three conditions, all metrics, the page
 
-A share is whole conditions, and a condition is all rows. So that not all of them have to be scored, the cell of the share
-is there already but for SCORED trials, as after a run that was cut off: these are scored, and all rows are read, put
-together and written again.
+A share is whole conditions, and a condition is all rows. So that not all of them have to be scored, the cell
+of the share is there already but for SCORED trials, as after a run that was cut off: these are scored, and
+all rows are read, put together and written again.
 """
 
 from __future__ import annotations
@@ -88,7 +89,8 @@ def measure(folder: Path, rows: int) -> dict[str, Taken]:
 
 
 def run(what: str, arguments: Sequence[str]) -> Taken:
-    """(seconds, processor seconds, peak in MB) of a Python process; said on stderr. Its output is shown only when it fails."""
+    """(seconds, processor seconds, peak in MB) of a Python process; said on stderr. Its output is shown only
+    when it fails."""
     begin = time.monotonic()
     with tempfile.TemporaryFile() as said:
         child = subprocess.Popen([sys.executable, *arguments], stdout=said, stderr=subprocess.STDOUT)
@@ -172,7 +174,8 @@ def write_whole(folder: Path, rows: int) -> None:
 
 
 def _write(run: Path, detector: str, condition: str, trials: Sequence[Trial]) -> None:
-    """A cell of scores that speakers and attacks shift, worse under worse conditions, and the condition's facts."""
+    """A cell of scores that speakers and attacks shift, worse under worse conditions, and the condition's
+    facts."""
     import numpy as np
 
     from spoofproof.cell import describe

@@ -1,7 +1,8 @@
-"""What a trial costs in memory: planning, putting a cell together and reporting, as docs/scale.md states it in bytes a row.
+"""What a trial costs in memory: planning, putting a cell together and reporting, as docs/scale.md states it
+in bytes a row.
 
-Each is done over N and over 4 N trials; the difference of the peaks, by tracemalloc and Arrow's own count, is 3 N rows.
-The full measurement is ``benchmarks/million.py``.
+Each is done over N and over 4 N trials; the difference of the peaks, by tracemalloc and Arrow's own count, is
+3 N rows. The full measurement is ``benchmarks/million.py``.
 """
 
 from __future__ import annotations

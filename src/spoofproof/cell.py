@@ -87,9 +87,10 @@ class Job:
 class Part:
     """What came of some of a job's trials, in their order: small enough to be sent by another machine.
 
-    rows: what each detector says of the trials that it hears. digests: SHA-256 of the window that was heard, 32 bytes a
-    trial, of the trials that the condition's facts are of. measured: (effective level or NaN, distortion in dB) of the first
-    of them. kept: (trial id, label, clip) of the first of each class, to listen to.
+    rows: what each detector says of the trials that it hears. digests: SHA-256 of the window that was heard,
+    32 bytes a trial, of the trials that the condition's facts are of. measured: (effective level or NaN,
+    distortion in dB) of the first of them. kept: (trial id, label, clip) of the first of each class, to
+    listen to.
     """
 
     rows: Mapping[str, Cell]

@@ -118,9 +118,9 @@ class ScoreTable:
 
 
 class Cells(Mapping[tuple[str, str], Cell]):
-    """The cells of a run on disk, by (detector, condition): read when asked for, and held while they are few. Cells over
-    the same trials share their ids, and the texts of ids are those of ``names`` where it holds them. Raises BadScores
-    when a cell that is asked for is damaged."""
+    """The cells of a run on disk, by (detector, condition): read when asked for, and held while they are few.
+    Cells over the same trials share their ids, and the texts of ids are those of ``names`` where it holds
+    them. Raises BadScores when a cell that is asked for is damaged."""
 
     def __init__(self, paths: Mapping[tuple[str, str], Path], names: Sequence[str] = ()) -> None:
         self._paths = dict(paths)
@@ -188,7 +188,8 @@ def write_cell(path: Path, cell: Cell) -> None:
 
 
 class Ids:
-    """Columns of ids that were read, each held once. names: ids that are held already, whose texts are shared."""
+    """Columns of ids that were read, each held once. names: ids that are held already, whose texts are
+    shared."""
 
     def __init__(self, names: Sequence[str] = ()) -> None:
         self._names = names
@@ -226,7 +227,8 @@ def read_cell(path: Path, known: Ids | None = None) -> Cell:
 
 
 def places_of(ids: Sequence[str] | pa.ChunkedArray, among: Sequence[str] | pa.Array) -> NDArray[np.intp]:
-    """Where each id stands ``among`` others, the first place where it stands twice, -1 for one that is not there."""
+    """Where each id stands ``among`` others, the first place where it stands twice, -1 for one that is not
+    there."""
     known = among if isinstance(among, pa.Array) else pa.array(among, pa.string())
     asked = ids if isinstance(ids, pa.ChunkedArray) else pa.array(ids, pa.string())
     found = pc.fill_null(pc.index_in(asked, value_set=known), -1)
@@ -235,8 +237,8 @@ def places_of(ids: Sequence[str] | pa.ChunkedArray, among: Sequence[str] | pa.Ar
 
 
 def joined(ids: Sequence[str], cells: Sequence[Cell]) -> Cell:
-    """Rows of several cells in the order of ``ids``; an id that several hold has the last one's row, one that none holds
-    has none."""
+    """Rows of several cells in the order of ``ids``; an id that several hold has the last one's row, one that
+    none holds has none."""
     cells = [Cell((), np.zeros(0), ()), *cells][::-1]
     known = pa.concat_arrays([pa.array(cell.ids, pa.string()) for cell in cells])
     place = places_of(ids, known)

@@ -83,9 +83,11 @@ class Trial:
 
 
 class Once:
-    """What many trials have in common, held once: ``once(x)`` is an equal of ``x`` that was there before, or ``x``.
+    """What many trials have in common, held once: ``once(x)`` is an equal of ``x`` that was there before, or
+    ``x``.
 
-    It remembers ``most`` different things and no more, so that a column in which every row differs costs nothing.
+    It remembers ``most`` different things and no more, so that a column in which every row differs costs
+    nothing.
     """
 
     def __init__(self, most: int = 65_536) -> None:

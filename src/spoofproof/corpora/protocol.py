@@ -46,7 +46,8 @@ def read_text(path: Path) -> str:
 
 
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """(line number from 1, line) of every line that is not blank; LF and CRLF. Read as it goes, as ``read_text`` would."""
+    """(line number from 1, line) of every line that is not blank; LF and CRLF. Read as it goes, as
+    ``read_text`` would."""
     for number, line in enumerate(_lines(path, "\n"), 1):
         line = line.removesuffix("\n").rstrip("\r")
         if line.strip():
@@ -54,7 +55,8 @@ def text_lines(path: Path) -> Iterator[tuple[int, str]]:
 
 
 def _lines(path: Path, newline: str) -> Iterator[str]:
-    """The lines of a text file with their ends, one at a time; newline: what ends one, as ``open`` has it. Raises BadCorpus."""
+    """The lines of a text file with their ends, one at a time; newline: what ends one, as ``open`` has it.
+    Raises BadCorpus."""
     if not path.is_file():
         raise BadCorpus(f"no such protocol file: {path}")
     try:

@@ -274,8 +274,8 @@ class Bootstrap:
     def _means(
         self, columns: Iterable[Values | NDArray[np.bool_]]
     ) -> tuple[tuple[Values, Values], tuple[Values, Values]]:
-        """Weighted class means of m columns of per-trial values, which are made and used one after the other: two arrays
-        (m, 1 + B), and the two class sizes."""
+        """Weighted class means of m columns of per-trial values, which are made and used one after the other:
+        two arrays (m, 1 + B), and the two class sizes."""
         sizes = [np.empty(self.width) for _ in range(2)]
         c = self.drawn.unit.size
         masks = (self.is_bonafide, ~self.is_bonafide)
