@@ -148,7 +148,7 @@ def driver(trials: int = 50_000, size: int = 256) -> tuple[float, float, float, 
         piece = rows[start : start + size]
         ids = tuple(trial.id for trial in piece)
         cells = {name: Cell(ids, rng.normal(size=len(ids)), (OK,) * len(ids)) for name in DETECTORS}
-        sent.append(pickle.dumps(Part(cells, {name: rng.bytes(32) for name in ids}, (), ()), protocol=5))
+        sent.append(pickle.dumps(Part(cells, rng.bytes(32 * len(ids)), (), ()), protocol=5))
     with tempfile.TemporaryDirectory() as name:
         run = Path(name)
         job = Job(run, "clean", DETECTORS, rows, 4.0, 0, 16_000, 64_600, "repeat", 0, 0)

@@ -42,7 +42,7 @@ from .scores import (
 )
 from .shipped import beside, sha256
 from .subsample import Reach, places
-from .types import LABELS, DetectorSpec, Ref, Trial
+from .types import CLEAN, LABELS, DetectorSpec, Ref, Trial
 
 FORMAT = 1
 _PACKAGES = (
@@ -170,9 +170,9 @@ def check_trials(trials: Sequence[Trial]) -> None:
     """Refuse a corpus that no comparison can be made on. Raises BadCorpus."""
     if not trials:
         raise BadCorpus("the corpus holds no trials; see: spoofproof corpus audit CORPUS")
-    ids: Counter[str] = Counter(trial.id for trial in trials)
-    twice = [name for name, n in ids.items() if n > 1]
-    if twice:
+    if len({trial.id for trial in trials}) < len(trials):
+        ids: Counter[str] = Counter(trial.id for trial in trials)
+        twice = [name for name, n in ids.items() if n > 1]
         raise BadCorpus(
             f"{len(twice)} trial ids occur more than once, such as {twice[0]!r}; ids must be unique"
         )
@@ -257,6 +257,7 @@ class _Draw:
     """The trials of each condition: all that it is scored on, or on a budget the first of the draw."""
 
     def __init__(self, trials: Sequence[Trial], seed: int, budget: Mapping[str, Any] | None) -> None:
+        self._all: dict[bool, tuple[Trial, ...]] = {}  # one tuple for all conditions that are scored alike
         self._trials = tuple(trials)
         self._reach = Reach.read(budget) if budget else None
         self._places = places(trials, seed) if budget else {}
@@ -268,7 +269,10 @@ class _Draw:
 
     def under(self, condition: str) -> tuple[Trial, ...]:
         """In the run's order."""
-        all_of_them = condition_trials(condition, self._trials)
+        clean = condition == CLEAN
+        if clean not in self._all:
+            self._all[clean] = condition_trials(condition, self._trials)
+        all_of_them = self._all[clean]
         if self._reach is None:
             return all_of_them
         return tuple(t for t in all_of_them if self._reach.holds(condition, t, self._places[t.id]))

@@ -8,10 +8,10 @@ Everything a job writes depends on the job alone, so that any worker, in any ord
 from __future__ import annotations
 
 import hashlib
+from array import array
 from collections import OrderedDict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
-from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,17 @@ from .audio import Pad, open_audio, resample, save_audio, window
 from .corrupt import Heard, hear, steps
 from .corruptions.measure import distortion
 from .errors import BadPlan, MissingPart, RunConflict, SpoofproofError, UnknownName
-from .scores import OK, Cell, cell_path, condition_path, file_name, read_cell, write_cell, write_json
+from .scores import (
+    OK,
+    Cell,
+    cell_path,
+    condition_path,
+    file_name,
+    joined,
+    read_cell,
+    write_cell,
+    write_json,
+)
 from .types import CLEAN, LABELS, Clip, Detector, DetectorSpec, Trial
 
 Tick = Callable[[int], None]
@@ -77,13 +87,14 @@ class Job:
 class Part:
     """What came of some of a job's trials, in their order: small enough to be sent by another machine.
 
-    rows: what each detector says of the trials that it hears. digests: by trial id, SHA-256 of the window that was heard,
-    of the trials that the condition's facts are of. measured: (effective level or NaN, distortion in dB) of the first
-    of them. kept: (trial id, label, clip) of the first of each class, to listen to.
+    rows: what each detector says of the trials that it hears. digests: SHA-256 of the window that was heard,
+    32 bytes a trial, of the trials that the condition's facts are of. measured: (effective level or NaN,
+    distortion in dB) of the first of them. kept: (trial id, label, clip) of the first of each class, to
+    listen to.
     """
 
     rows: Mapping[str, Cell]
-    digests: Mapping[str, bytes]
+    digests: bytes
     measured: tuple[tuple[float, float], ...]
     kept: tuple[tuple[str, str, Clip], ...]
 
@@ -105,8 +116,9 @@ def todo(job: Job) -> Job:
     }
     facts = not condition_path(job.run, job.condition).exists()
     job = replace(job, held=held, facts=facts)
-    left = (t for t in job.trials if job.notes(t) or any(job.lacks(text, t) for text in job.detectors))
-    return replace(job, trials=tuple(left))
+    left = tuple(t for t in job.trials if job.notes(t) or any(job.lacks(text, t) for text in job.detectors))
+    ids = {t.id for t in left}
+    return replace(job, trials=left, held={text: there & ids for text, there in held.items()})
 
 
 def score(job: Job, tick: Tick = lambda n: None) -> Part:
@@ -118,7 +130,7 @@ def score(job: Job, tick: Tick = lambda n: None) -> Part:
     """
     for text in job.detectors:
         load_detector(text)
-    table: dict[str, dict[str, tuple[float, str]]] = {text: {} for text in job.detectors}
+    table = {text: _Rows() for text in job.detectors}
     notes = _Notes(job)
     for start in range(0, len(job.trials), BATCH):
         batch = job.trials[start : start + BATCH]
@@ -130,12 +142,11 @@ def score(job: Job, tick: Tick = lambda n: None) -> Part:
             mine = [(t, one) for t, one in zip(batch, heard, strict=True) if job.lacks(text, t)]
             clips = [one.window for _, one in mine if isinstance(one, Heard)]
             scored = iter(listen(text, clips, windows))
-            table[text] |= {
-                t.id: next(scored) if isinstance(one, Heard) else (np.nan, one) for t, one in mine
-            }
+            for trial, one in mine:
+                table[text].add(trial, *(next(scored) if isinstance(one, Heard) else (np.nan, one)))
         tick(len(batch))
-    cells = {text: _cell(job.trials, rows) for text, rows in table.items()}
-    return Part(cells, notes.digests, tuple(notes.measured), tuple(notes.kept))
+    cells = {text: rows.cell() for text, rows in table.items()}
+    return Part(cells, bytes(notes.digests), tuple(notes.measured), tuple(notes.kept))
 
 
 def put(job: Job, parts: Sequence[Part], *, facts: bool) -> None:
@@ -147,10 +158,10 @@ def put(job: Job, parts: Sequence[Part], *, facts: bool) -> None:
     """
     if facts:
         _write_facts(job, parts)
+    ids = [trial.id for trial in job.trials]
     for text in job.detectors:
         path = cell_path(job.run, text, job.condition)
-        rows = dict(chain.from_iterable(map(_rows, [*_held(path), *(part.rows[text] for part in parts)])))
-        write_cell(path, _cell(job.trials, rows))
+        write_cell(path, joined(ids, [*_held(path), *(part.rows[text] for part in parts)]))
 
 
 def _held(path: Path) -> list[Cell]:
@@ -158,16 +169,21 @@ def _held(path: Path) -> list[Cell]:
     return [read_cell(path)] if path.exists() else []
 
 
-def _rows(cell: Cell) -> Iterator[tuple[str, tuple[float, str]]]:
-    for name, score, status in zip(cell.ids, cell.scores, cell.status, strict=True):
-        yield name, (float(score), status)
+class _Rows:
+    """A cell that grows: 24 bytes a row beside the id, which is the trial's own."""
 
+    def __init__(self) -> None:
+        self._ids: list[str] = []
+        self._scores = array("d")
+        self._status: list[str] = []
 
-def _cell(trials: Sequence[Trial], rows: Mapping[str, tuple[float, str]]) -> Cell:
-    """Rows in the order of the trials; trials without one are left out."""
-    ids = tuple(trial.id for trial in trials if trial.id in rows)
-    scores = np.array([rows[name][0] for name in ids], dtype=np.float64)
-    return Cell(ids, scores, tuple(rows[name][1] for name in ids))
+    def add(self, trial: Trial, score: float, status: str) -> None:
+        self._ids.append(trial.id)
+        self._scores.append(score)
+        self._status.append(status)
+
+    def cell(self) -> Cell:
+        return Cell(tuple(self._ids), np.array(self._scores, dtype=np.float64), tuple(self._status))
 
 
 def listen(text: str, heard: Sequence[Clip], windows: Windows) -> list[tuple[float, str]]:
@@ -267,7 +283,7 @@ class _Notes:
 
     def __init__(self, job: Job) -> None:
         self.job = job
-        self.digests: dict[str, bytes] = {}
+        self.digests = bytearray()
         self.measured: list[tuple[float, float]] = []
         self.kept: list[tuple[str, str, Clip]] = []
         only = steps(job.condition)
@@ -276,7 +292,7 @@ class _Notes:
     def take(self, trial: Trial, heard: Heard | str) -> None:
         if not self.job.notes(trial) or not isinstance(heard, Heard):
             return
-        self.digests[trial.id] = hashlib.sha256(heard.window.samples.tobytes()).digest()
+        self.digests += hashlib.sha256(heard.window.samples.tobytes()).digest()
         if len(self.measured) < self.job.measured:
             self.measured.append((self._level(heard), distortion(heard.clean, heard.corrupted)))
         if sum(label == trial.label for _, label, _ in self.kept) < self.job.listen:
@@ -293,7 +309,7 @@ class _Notes:
 
 
 def _write_facts(job: Job, parts: Sequence[Part]) -> None:
-    digest = hashlib.sha256(b"".join(one for part in parts for one in part.digests.values()))
+    digest = hashlib.sha256(b"".join(part.digests for part in parts))
     measured = [pair for part in parts for pair in part.measured][: job.measured]
     left = dict.fromkeys(LABELS, job.listen)
     for name, label, clip in (one for part in parts for one in part.kept):

@@ -9,6 +9,7 @@ not the clock: on a machine that does something else besides, a run takes longer
 from __future__ import annotations
 
 import hashlib
+import heapq
 import statistics
 import tempfile
 import time
@@ -154,13 +155,21 @@ def per_clip(costs: Costs, condition: str, detectors: Sequence[str]) -> float:
 
 def _scored(job: Job, detector: str) -> int:
     """Windows that a detector still has to score, or a little more where its cell is begun."""
+    if detector not in job.heavy:
+        return min(job.left, len(job.trials))
     return min(job.left, sum(job.hears(detector, trial) for trial in job.trials))
 
 
 def _other(plan: Plan, jobs: Sequence[Job], costs: Costs, workers: int) -> tuple[Line, ...]:
     """Decoding (once for each file and worker, or for each condition where a worker cannot keep them all), loading the
     detectors in each worker, and the facts of each condition."""
-    files: Counter[Path] = Counter(trial.path for job in jobs for trial in job.trials[-job.left :])
+    files: Counter[Path] = Counter()
+    alike: dict[tuple[int, int], list[Job]] = {}  # jobs over the same trials are counted through once
+    for job in jobs:
+        alike.setdefault((id(job.trials), job.left), []).append(job)
+    for same in alike.values():
+        for path, n in Counter(t.path for t in same[0].trials[-same[0].left :]).items():
+            files[path] += n * len(same)
     kept = costs.seconds * plan.rate * len(files) <= _CACHED
     opened = sum(min(n, workers) if kept else n for n in files.values())
     noted = {job.condition: min(plan.measured, job.left) for job in jobs}
@@ -182,11 +191,13 @@ def _decoded(
 ) -> tuple[float, list[tuple[Trial, Clip]]]:
     """(seconds for a file, the first trials of the draw that can be read)."""
     place = places([t for t in trials if t.part == "eval"], plan.seed)
-    by_id = {t.id: t for t in trials}
+    names = heapq.nsmallest(20 * clips, place, key=lambda i: (place[i], i))
+    wanted = set(names)
+    by_id = {t.id: t for t in trials if t.id in wanted}
     found: list[tuple[Trial, Clip]] = []
     spent = []
     why = ""
-    for name in sorted(place, key=lambda i: (place[i], i))[: 20 * clips]:
+    for name in names:
         try:
             open_audio(by_id[name].path, rate=plan.rate, seconds=seconds)  # libraries load, the disk is read
             begin = time.process_time()

@@ -19,6 +19,8 @@ import socket
 from collections import OrderedDict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
+from itertools import chain, compress, islice
 from pathlib import Path
 from types import MappingProxyType
 from typing import Any
@@ -26,11 +28,13 @@ from urllib.parse import quote
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
+from numpy.typing import NDArray
 
 from .audio import whole_file
 from .errors import BadScores, RunConflict
-from .types import LABELS, Scores, Trial
+from .types import LABELS, Once, Scores, Trial
 
 OK = "ok"
 _ROWS = 4_000_000  # rows of cells held in memory: about 100 MB
@@ -56,9 +60,13 @@ class Cell:
                 f"a cell has one score and one status a trial; got {len(self.ids)} trials, "
                 f"{len(self.scores)} scores, {len(self.status)} statuses"
             )
-        good = np.array([status == OK for status in self.status], dtype=bool)
-        if not np.isfinite(self.scores[good]).all():
+        if not np.isfinite(self.scores[self.good]).all():
             raise BadScores("a score that is NaN or infinite cannot have the status ok")
+
+    @property
+    def good(self) -> NDArray[np.bool_]:
+        """Whether each trial has a score."""
+        return np.fromiter((status == OK for status in self.status), bool, len(self.status))
 
     @property
     def coverage(self) -> float:
@@ -98,7 +106,8 @@ class ScoreTable:
                 for detector in record["detectors"]
                 for condition in names
                 if (path := cell_path(run, detector, condition)).exists()
-            }
+            },
+            [t.id for t in trials],
         )
         facts = {
             condition: json.loads(path.read_text(encoding="utf-8"))
@@ -109,13 +118,14 @@ class ScoreTable:
 
 
 class Cells(Mapping[tuple[str, str], Cell]):
-    """The cells of a run on disk, by (detector, condition): read when asked for, and held while they are few. Cells over
-    the same trials share their ids. Raises BadScores when a cell that is asked for is damaged."""
+    """The cells of a run on disk, by (detector, condition): read when asked for, and held while they are few.
+    Cells over the same trials share their ids, and the texts of ids are those of ``names`` where it holds
+    them. Raises BadScores when a cell that is asked for is damaged."""
 
-    def __init__(self, paths: Mapping[tuple[str, str], Path]) -> None:
+    def __init__(self, paths: Mapping[tuple[str, str], Path], names: Sequence[str] = ()) -> None:
         self._paths = dict(paths)
         self._held: OrderedDict[tuple[str, str], Cell] = OrderedDict()
-        self._ids: list[tuple[pa.ChunkedArray, tuple[str, ...]]] = []
+        self._ids = Ids(names)
 
     def __getitem__(self, key: tuple[str, str]) -> Cell:
         if key not in self._held:
@@ -177,7 +187,28 @@ def write_cell(path: Path, cell: Cell) -> None:
     write_parquet(path, table)
 
 
-def read_cell(path: Path, known: list[tuple[pa.ChunkedArray, tuple[str, ...]]] | None = None) -> Cell:
+class Ids:
+    """Columns of ids that were read, each held once. names: ids that are held already, whose texts are
+    shared."""
+
+    def __init__(self, names: Sequence[str] = ()) -> None:
+        self._names = names
+        self._known: list[tuple[pa.ChunkedArray, tuple[str, ...]]] = []
+
+    def __call__(self, column: pa.ChunkedArray) -> tuple[str, ...]:
+        for before, ids in self._known:
+            if before.equals(column):
+                return ids
+        place = places_of(column, self._names)
+        if (place >= 0).all():
+            ids = tuple(map(self._names.__getitem__, place.tolist()))
+        else:
+            ids = tuple(column.to_pylist())
+        self._known.append((column, ids))
+        return ids
+
+
+def read_cell(path: Path, known: Ids | None = None) -> Cell:
     """Read one cell. Raises BadScores when the file is damaged.
 
     known: ids read before, to share them; those of this cell are added.
@@ -185,7 +216,7 @@ def read_cell(path: Path, known: list[tuple[pa.ChunkedArray, tuple[str, ...]]] |
     try:
         table = pq.read_table(path)
         return Cell(
-            _shared(table["id"], known if known is not None else []),
+            (known or Ids())(table["id"]),
             table["score"].to_numpy().astype(np.float64),
             _texts(table["status"]),
         )
@@ -193,6 +224,32 @@ def read_cell(path: Path, known: list[tuple[pa.ChunkedArray, tuple[str, ...]]] |
         raise BadScores(
             f"the cell {path} cannot be read ({error}); delete it and run the bench again"
         ) from None
+
+
+def places_of(ids: Sequence[str] | pa.ChunkedArray, among: Sequence[str] | pa.Array) -> NDArray[np.intp]:
+    """Where each id stands ``among`` others, the first place where it stands twice, -1 for one that is not
+    there."""
+    known = among if isinstance(among, pa.Array) else pa.array(among, pa.string())
+    asked = ids if isinstance(ids, pa.ChunkedArray) else pa.array(ids, pa.string())
+    found = pc.fill_null(pc.index_in(asked, value_set=known), -1)
+    places: NDArray[np.intp] = found.to_numpy().astype(np.intp)
+    return places
+
+
+def joined(ids: Sequence[str], cells: Sequence[Cell]) -> Cell:
+    """Rows of several cells in the order of ``ids``; an id that several hold has the last one's row, one that
+    none holds has none."""
+    cells = [Cell((), np.zeros(0), ()), *cells][::-1]
+    known = pa.concat_arrays([pa.array(cell.ids, pa.string()) for cell in cells])
+    place = places_of(ids, known)
+    there = place >= 0
+    place = place[there]
+    status = tuple(chain.from_iterable(cell.status for cell in cells))
+    return Cell(
+        tuple(compress(ids, there)),
+        np.concatenate([cell.scores for cell in cells])[place],
+        tuple(map(status.__getitem__, place.tolist())),
+    )
 
 
 def rows_in(path: Path) -> int:
@@ -207,15 +264,6 @@ def rows_in(path: Path) -> int:
         ) from None
 
 
-def _shared(column: pa.ChunkedArray, known: list[tuple[pa.ChunkedArray, tuple[str, ...]]]) -> tuple[str, ...]:
-    for before, ids in known:
-        if before.equals(column):
-            return ids
-    ids = tuple(column.to_pylist())
-    known.append((column, ids))
-    return ids
-
-
 def _texts(column: pa.ChunkedArray) -> tuple[str, ...]:
     """Texts of which many are equal: each is held once."""
     coded = column.combine_chunks().dictionary_encode()
@@ -225,17 +273,31 @@ def _texts(column: pa.ChunkedArray) -> tuple[str, ...]:
         coded = coded.chunk(0)
     texts = coded.dictionary.to_pylist()
     if len(texts) == 1:
-        return (texts[0],) * len(coded)
+        return _all(texts[0], len(coded))
     return tuple(map(texts.__getitem__, coded.indices.to_pylist()))
+
+
+@lru_cache(maxsize=4)
+def _all(text: str, count: int) -> tuple[str, ...]:
+    """One tuple for the cells in which nothing failed."""
+    return (text,) * count
 
 
 def write_trials(path: Path, trials: Sequence[Trial]) -> None:
     """Write the trials of a run, in order. Raises RunConflict (disk full)."""
-    columns: dict[str, list[str]] = {name: [str(getattr(t, name)) for t in trials] for name in _TRIAL_COLUMNS}
-    columns["attributes"] = [
+    columns = {name: _column(str(getattr(t, name)) for t in trials) for name in _TRIAL_COLUMNS}
+    columns["attributes"] = _column(
         json.dumps(dict(t.attributes), sort_keys=True, ensure_ascii=False) for t in trials
-    ]
-    write_parquet(path, pa.table({name: pa.array(values, pa.string()) for name, values in columns.items()}))
+    )
+    write_parquet(path, pa.table(columns))
+
+
+def _column(texts: Iterator[str]) -> pa.Array:
+    """A column of texts, some at a time: Arrow holds them in a quarter of what Python's take."""
+    parts = [pa.array([], pa.string())]
+    while some := list(islice(texts, _BATCH)):
+        parts.append(pa.array(some, pa.string()))
+    return pa.concat_arrays(parts)
 
 
 def read_trials(path: Path) -> tuple[Trial, ...]:
@@ -243,24 +305,18 @@ def read_trials(path: Path) -> tuple[Trial, ...]:
 
     Row group by row group, and what many trials have in common (a speaker, a file, no attributes) is held once.
     """
-    same: dict[str, Any] = {}
-    paths: dict[str, Path] = {}
-    attributes: dict[str, Mapping[str, str]] = {}
+    once, paths, attributes = Once(), Once(), Once()
     found: list[Trial] = []
     try:
         for batch in pq.ParquetFile(path).iter_batches(batch_size=_BATCH):
             columns = {name: batch.column(name).to_pylist() for name in (*_TRIAL_COLUMNS, "attributes")}
             for row in zip(*columns.values(), strict=True):
                 name, where, *rest, more = row
-                if where not in paths:
-                    paths[where] = Path(where)
-                if more not in attributes:
-                    attributes[more] = json.loads(more)
-                label, speaker, attack, language, source, pair, part = (same.setdefault(x, x) for x in rest)
+                label, speaker, attack, language, source, pair, part = map(once, rest)
                 found.append(
                     Trial(
                         name,
-                        paths[where],
+                        paths.of(where, Path),
                         label,
                         speaker,
                         attack,
@@ -268,7 +324,7 @@ def read_trials(path: Path) -> tuple[Trial, ...]:
                         source,
                         pair,
                         part,
-                        attributes[more],
+                        attributes.of(more, json.loads),
                     )
                 )
     except (pa.ArrowException, OSError, KeyError) as error:
@@ -281,7 +337,7 @@ def write_parquet(path: Path, table: pa.Table) -> None:
     buffer = io.BytesIO()
     pq.write_table(table, buffer, compression="zstd")
     with whole_file(path) as out:
-        out.write(buffer.getvalue())
+        out.write(buffer.getbuffer())
 
 
 def write_json(path: Path, value: object) -> None:
@@ -312,8 +368,9 @@ def write_json_once(path: Path, value: object) -> bool:
 def digest_of(trials: Iterable[Trial]) -> str:
     """SHA-256 over id, label and part of the trials, in order: two runs with the same digest saw the same trials."""
     digest = hashlib.sha256()
+    text = json.JSONEncoder(ensure_ascii=False).encode
     for trial in trials:
-        digest.update(json.dumps([trial.id, trial.label, trial.part], ensure_ascii=False).encode() + b"\n")
+        digest.update(text([trial.id, trial.label, trial.part]).encode() + b"\n")
     return digest.hexdigest()
 
 

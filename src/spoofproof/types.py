@@ -5,10 +5,10 @@ Scores: float64, **higher = more bona fide**, everywhere. Audio: mono float32 wi
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Literal, Protocol, TypeAlias, get_args
+from typing import Any, Literal, Protocol, TypeAlias, TypeVar, get_args
 
 import numpy as np
 from numpy.typing import NDArray
@@ -23,6 +23,8 @@ LABELS: tuple[str, ...] = get_args(Label)
 Part = Literal["train", "dev", "eval"]
 
 CLEAN = "clean"
+H = TypeVar("H", bound=Hashable)
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -78,6 +80,32 @@ class Trial:
     pair: str = ""
     part: Part = "eval"
     attributes: Mapping[str, str] = field(default_factory=dict, hash=False)
+
+
+class Once:
+    """What many trials have in common, held once: ``once(x)`` is an equal of ``x`` that was there before, or
+    ``x``.
+
+    It remembers ``most`` different things and no more, so that a column in which every row differs costs
+    nothing.
+    """
+
+    def __init__(self, most: int = 65_536) -> None:
+        self._most = most
+        self._known: dict[Hashable, Any] = {}
+
+    def __call__(self, thing: H) -> H:
+        return self.of(thing, lambda same: same)
+
+    def of(self, key: H, make: Callable[[H], T]) -> T:
+        """What ``make(key)`` gave before, or gives now."""
+        if key in self._known:
+            found: T = self._known[key]
+            return found
+        made = make(key)
+        if len(self._known) < self._most:
+            self._known[key] = made
+        return made
 
 
 @dataclass(frozen=True, slots=True)

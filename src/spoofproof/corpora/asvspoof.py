@@ -6,12 +6,13 @@ Language 64), table 2. A protocol may be gzipped; ids may hold blanks where the 
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
 from ..errors import BadCorpus
 from ..registry import corpus
-from ..types import Part, Trial
+from ..types import Once, Part, Trial
 from .protocol import checked, columns, first_that_exists, text_lines
 from .words import LABEL_WORDS, blank, to_label
 
@@ -60,9 +61,10 @@ def asvspoof2019_la(
                 f"train.trn) and a folder such as {_flac_folder(bases, 'ASVspoof2019_LA_eval')}"
             )
     trials: list[Trial] = []
-    lines: dict[Path, list[int]] = {}
+    lines: dict[Path, array[int]] = {}
+    once = Once()
     for part, path, audio in found:
-        numbers = lines.setdefault(path, [])
+        numbers = lines.setdefault(path, array("q"))
         for number, line in text_lines(path):
             speaker, utterance, system, attack, key = columns(line, 1, 3, path, number, _COLUMNS_19)
             if system != "-":
@@ -75,8 +77,8 @@ def asvspoof2019_la(
                     utterance,
                     audio / f"{utterance}.flac",
                     label,
-                    speaker,
-                    "" if label == "bonafide" else blank(attack),
+                    once(speaker),
+                    "" if label == "bonafide" else once(blank(attack)),
                     "en",
                     "asvspoof2019-la",
                     "",
@@ -126,7 +128,8 @@ def _read2021(
         _flac_folder(bases, f"ASVspoof2021_{track}_eval")
     ]
     trials: list[Trial] = []
-    numbers: list[int] = []
+    numbers = array("q")
+    once, same = Once(), Once()
     for number, line in text_lines(path):
         speaker, utterance, *rest = columns(line, 1, len(names), path, number, expected)
         facts = dict(zip(names, rest, strict=True))
@@ -145,13 +148,13 @@ def _read2021(
                 utterance,
                 _in_one_of(folders, f"{utterance}.flac"),
                 label,
-                speaker,
-                "" if label == "bonafide" else blank(attack),
+                once(speaker),
+                "" if label == "bonafide" else once(blank(attack)),
                 "en",
-                f"asvspoof2021-{track.lower()}" + (f"-{source}" if source else ""),
+                once(f"asvspoof2021-{track.lower()}" + (f"-{source}" if source else "")),
                 "",
                 "eval",
-                facts,
+                same.of(tuple(facts.items()), dict),
             )
         )
         numbers.append(number)
@@ -185,9 +188,10 @@ def asvspoof5(root: Path, *, parts: Sequence[Part] | None = None, require_audio:
                 f"{root / _AS5_FILES['eval'][0]} and a folder such as {root / 'flac_E_eval'}"
             )
     trials: list[Trial] = []
-    lines: dict[Path, list[int]] = {}
+    lines: dict[Path, array[int]] = {}
+    once, same = Once(), Once()
     for part, path, audio in found:
-        numbers = lines.setdefault(path, [])
+        numbers = lines.setdefault(path, array("q"))
         for number, line in text_lines(path):
             fields = line.split()
             if len(fields) == 10:
@@ -207,13 +211,13 @@ def asvspoof5(root: Path, *, parts: Sequence[Part] | None = None, require_audio:
                     utterance,
                     audio / f"{utterance}.flac",
                     label,
-                    speaker,
-                    "" if label == "bonafide" else blank(attack),
+                    once(speaker),
+                    "" if label == "bonafide" else once(blank(attack)),
                     "en",
                     "asvspoof5",
                     "",
                     part,
-                    facts,
+                    same.of(tuple(facts.items()), dict),
                 )
             )
             numbers.append(number)

@@ -2,15 +2,17 @@
 
 from __future__ import annotations
 
+from array import array
 from collections.abc import Iterable, Iterator, Sequence
 from pathlib import Path
 
 from ..errors import BadCorpus
 from ..registry import corpus
-from ..types import Label, Trial
+from ..types import Label, Once, Trial
 from .protocol import checked, first_that_exists, require, table
 from .words import blank, match_columns, to_label, to_part
 
+_BATCH = 16_384  # rows of a Parquet file read at a time
 _ANTIDEEPFAKE = (
     "ID", "Label", "Duration", "SampleRate", "Path", "Attack", "Speaker", "Proportion", "AudioChannel",
     "AudioEncoding", "AudioBitSample", "Language",
@@ -82,7 +84,7 @@ def _trials(
     rows: Iterable[tuple[int, dict[str, str]]],
     one: Label | None,
     places: dict[str, Path],
-) -> tuple[list[Trial], list[int]]:
+) -> tuple[list[Trial], Sequence[int]]:
     known = match_columns(header)
     for field, example in (("path", "file"), ("label", "label")):
         if field not in known:
@@ -92,29 +94,30 @@ def _trials(
             )
     rest = [name for name in header if name and name not in known.values()]
     trials: list[Trial] = []
-    numbers: list[int] = []
+    numbers = array("q")
+    once, files, same = Once(), Once(), Once()
     for number, row in rows:
         where = f"{path}, line {number}"
         name = row[known["path"]].strip()
         if not name or "\n" in name:
             raise BadCorpus(f"{where}: the path is {'empty' if not name else repr(name)}")
         label = to_label(row[known["label"]], where, known["label"], one)
-        got = {field: blank(row[known[field]]) if field in known else "" for field in _TEXT}
-        facts = {key: row[key] for key in rest if row[key].strip()}
+        got = {field: once(blank(row[known[field]])) if field in known else "" for field in _TEXT}
+        facts = {key: once(row[key]) for key in rest if row[key].strip()}
         if label == "bonafide" and got["attack"]:
             facts["attack"] = got["attack"]
         trials.append(
             Trial(
                 id=(row[known["id"]].strip() if "id" in known else "") or name,
-                path=_place(name, path.parent, places),
+                path=files.of(name, lambda name: _place(name, path.parent, places)),
                 label=label,
                 speaker=got["speaker"],
                 attack=got["attack"] if label == "spoof" else "",
-                language=got["language"].lower(),
+                language=once(got["language"].lower()),
                 source=got["source"],
                 pair=got["pair"],
                 part=to_part(row[known["part"]], where) if "part" in known else "eval",
-                attributes=facts,
+                attributes=same.of(tuple(facts.items()), dict),
             )
         )
         numbers.append(number)
@@ -135,12 +138,19 @@ def _parquet(path: Path) -> tuple[list[str], Iterator[tuple[int, dict[str, str]]
     import pyarrow as pa
     import pyarrow.parquet as pq
 
+    def rows() -> Iterator[dict[str, object]]:
+        try:
+            for batch in file.iter_batches(batch_size=_BATCH):
+                yield from batch.to_pylist()
+        except (pa.ArrowException, OSError) as error:
+            raise BadCorpus(f"{path} cannot be read as Parquet: {error}") from None
+
     try:
-        rows = pq.read_table(path).to_pylist()
-        header = [str(name) for name in pq.read_schema(path).names]
+        file = pq.ParquetFile(path)
+        header = [str(name) for name in file.schema_arrow.names]
     except (pa.ArrowException, OSError) as error:
         raise BadCorpus(f"{path} cannot be read as Parquet: {error}") from None
     return header, (
         (number, {key: "" if value is None else str(value) for key, value in row.items()})
-        for number, row in enumerate(rows, 1)
+        for number, row in enumerate(rows(), 1)
     )

@@ -46,11 +46,30 @@ def read_text(path: Path) -> str:
 
 
 def text_lines(path: Path) -> Iterator[tuple[int, str]]:
-    """(line number from 1, line) of every line that is not blank; LF and CRLF."""
-    for number, line in enumerate(read_text(path).split("\n"), 1):
-        line = line.rstrip("\r")
+    """(line number from 1, line) of every line that is not blank; LF and CRLF. Read as it goes, as
+    ``read_text`` would."""
+    for number, line in enumerate(_lines(path, "\n"), 1):
+        line = line.removesuffix("\n").rstrip("\r")
         if line.strip():
             yield number, line
+
+
+def _lines(path: Path, newline: str) -> Iterator[str]:
+    """The lines of a text file with their ends, one at a time; newline: what ends one, as ``open`` has it.
+    Raises BadCorpus."""
+    if not path.is_file():
+        raise BadCorpus(f"no such protocol file: {path}")
+    try:
+        with (
+            gzip.open(path) if path.suffix == ".gz" else path.open("rb") as raw,
+            io.TextIOWrapper(raw, encoding="utf-8-sig", newline=newline) as text,
+        ):
+            yield from text
+    except (OSError, EOFError) as error:
+        raise BadCorpus(f"{path} cannot be read: {error}") from None
+    except UnicodeDecodeError:
+        read_text(path)  # says where
+        raise
 
 
 def columns(line: str, before: int, after: int, path: Path, number: int, expected: str) -> list[str]:
@@ -93,15 +112,14 @@ def table(
 
     Raises BadCorpus, while the rows are read too, for a wrong number of columns or bad quoting.
     """
-    text = read_text(path)
-    first = text.split("\n", 1)[0].rstrip("\r")
+    first = next(_lines(path, "\n"), "").removesuffix("\n").rstrip("\r")
     if not first.strip():
         raise BadCorpus(f"{path} is empty; expected a table with a header, such as: file,label")
     delimiter = delimiter or sniff(first, path)
     rows = (
-        _quoted(text, delimiter, path)
+        _quoted(path, delimiter)
         if (delimiter in ",;" if quoted is None else quoted)
-        else _plain(text, delimiter)
+        else _plain(path, delimiter)
     )
     header = [name.strip() for name in next(rows)[1]]
     twice = [name for name, n in Counter(header).items() if n > 1 and name]
@@ -110,15 +128,13 @@ def table(
     return header, _dicts(header, rows, path)
 
 
-def _plain(text: str, delimiter: str) -> Iterator[tuple[int, list[str]]]:
-    for number, line in enumerate(text.split("\n"), 1):
-        line = line.rstrip("\r")
-        if line.strip():
-            yield number, line.split(delimiter)
+def _plain(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    for number, line in text_lines(path):
+        yield number, line.split(delimiter)
 
 
-def _quoted(text: str, delimiter: str, path: Path) -> Iterator[tuple[int, list[str]]]:
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=delimiter, strict=True)
+def _quoted(path: Path, delimiter: str) -> Iterator[tuple[int, list[str]]]:
+    reader = csv.reader(_lines(path, ""), delimiter=delimiter, strict=True)
     start = 1
     while True:
         try:

@@ -46,7 +46,8 @@ def in_training(table: ScoreTable, detector: str) -> Heard:
     if corpus and ("corpus", _plain(corpus)) in {pair for pairs in entries for pair in pairs}:
         return Heard(True, (corpus,), frozenset(t.id for t in trials))
     sources = {name for pairs in entries for kind, name in pairs if kind == "source"}
-    mine = [t for t in trials if _plain(t.source) in sources - {""}]
+    same = {name for name in {t.source for t in trials} if _plain(name) in sources - {""}}
+    mine = [t for t in trials if t.source in same]
     return Heard(True, _names(mine), frozenset(t.id for t in mine))
 
 

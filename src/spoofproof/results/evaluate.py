@@ -231,7 +231,9 @@ def _met(
         return None, ({}, {})
     grid = grounds.everything(detector, [EER])
     scored = np.isfinite(grid.scores(detector, condition))
-    met = np.array([t.id in sight.trials for t in grid.trials], dtype=bool) & scored
+    if not sight.trials:
+        return 0.0, ({}, {})
+    met = np.fromiter((t.id in sight.trials for t in grid.trials), bool, len(grid.trials)) & scored
     share = float(met.sum() / scored.sum()) if scored.any() else 0.0
     if not met.any():
         return share, ({}, {})

@@ -7,15 +7,16 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
+import pyarrow as pa
 from numpy.typing import NDArray
 
 from ..calibrate import Calibration, Isotonic, fit, fit_isotonic, frozen_threshold
 from ..errors import BadScores
-from ..scores import OK, ScoreTable
+from ..scores import ScoreTable, places_of
 from ..stats import Bootstrap, Resamples, resamples, unseen
 from ..stats.estimate import metric_values
 from ..stats.units import Units, units_of
-from ..types import CLEAN, Estimate, Scores, Trial
+from ..types import CLEAN, LABELS, Estimate, Scores, Trial
 
 Values = NDArray[np.float64]
 _HELD = 20_000_000  # scores held in memory (8 bytes each); those of a large run are looked up again
@@ -54,8 +55,8 @@ class Grid:
         self.confidence = confidence
         self.trials = list(trials)
         self.frozen = frozen
-        self._place = {t.id: i for i, t in enumerate(self.trials)}
-        self.is_bonafide = np.array([t.label == "bonafide" for t in self.trials], dtype=bool)
+        self._ids = pa.array([t.id for t in self.trials], pa.string())
+        self.is_bonafide = np.fromiter((t.label == "bonafide" for t in self.trials), bool, len(self.trials))
         self.drawn: Resamples | None = None
         if self.is_bonafide.any() and not self.is_bonafide.all():
             with contextlib.suppress(BadScores):  # so few clusters that a class vanishes from every draw
@@ -74,7 +75,7 @@ class Grid:
             cell = self.table.cells.get(key)
             if cell is not None:
                 place = self._places(cell.ids)
-                use = (place >= 0) & np.fromiter((s == OK for s in cell.status), bool, len(cell.status))
+                use = (place >= 0) & cell.good
                 out[place[use]] = cell.scores[use]
             while self._scores and len(self._scores) * out.size > _HELD:
                 del self._scores[next(iter(self._scores))]
@@ -84,7 +85,7 @@ class Grid:
     def _places(self, ids: tuple[str, ...]) -> NDArray[np.intp]:
         """Where each trial of a cell stands among those that count, -1 for one that does not."""
         if self._last is None or self._last[0] is not ids:
-            self._last = ids, np.fromiter((self._place.get(name, -1) for name in ids), np.intp, len(ids))
+            self._last = ids, places_of(ids, self._ids)
         return self._last[1]
 
     def values(self, detector: str, condition: str) -> dict[str, Values] | None:
@@ -160,7 +161,7 @@ class Grid:
     def rows(self, detector: str, condition: str) -> int:
         """How many of the eval trials a cell holds, with a score or without."""
         cell = self.table.cells.get((detector, condition))
-        return sum(name in self._place for name in cell.ids) if cell is not None else 0
+        return int((self._places(cell.ids) >= 0).sum()) if cell is not None else 0
 
     def _over(self, detector: str, condition: str, use: NDArray[np.bool_]) -> dict[str, Values] | None:
         if np.array_equal(use, np.isfinite(self.scores(detector, condition))):
@@ -182,13 +183,12 @@ def freeze(table: ScoreTable, detector: str) -> Frozen:
     cell = table.cells.get((detector, CLEAN))
     if cell is None:
         return Frozen(None, None, why="the clean cell is missing")
-    labels = {t.id: t.label for t in table.trials if t.part == "dev"}
-    classes: dict[str, list[float]] = {"bonafide": [], "spoof": []}
-    for name, score, status in zip(cell.ids, cell.scores, cell.status, strict=True):
-        if status == OK and name in labels:
-            classes[labels[name]].append(float(score))
+    dev = [t for t in table.trials if t.part == "dev"]
+    place = places_of(cell.ids, [t.id for t in dev])
+    use = (place >= 0) & cell.good
+    labels = np.array([t.label for t in dev], dtype=object)[place[use]]
+    b, s = (cell.scores[use][labels == label] for label in LABELS)
     try:
-        b, s = (np.array(classes[label]) for label in ("bonafide", "spoof"))
         return Frozen(
             frozen_threshold(bonafide=b, spoof=s), fit(bonafide=b, spoof=s), fit_isotonic(bonafide=b, spoof=s)
         )

@@ -40,10 +40,10 @@ class Grounds:
         ]
         everything = frozenset(t.id for t in self.trials)
         sample = everything & frozenset(self._part.get("trials", ()))
+        self._heard = {d: sample if d in self.heavy else everything for d in table.detectors}
         self._mine = {
-            d: (sample if d in self.heavy else everything) - left_out.get(d, frozenset())
-            for d in table.detectors
-        }
+            d: _without(ids, left_out.get(d, frozenset())) for d, ids in self._heard.items()
+        }  # the same set where it can be: of many trials one is held
         self.frozen = {d: freeze(table, d) for d in table.detectors}
         self._how: dict[str, Any] = {"count": count, "seed": seed, "confidence": confidence}
         self._grids: dict[frozenset[str], Grid] = {}
@@ -59,17 +59,18 @@ class Grounds:
 
     def common(self, detectors: Sequence[str], names: Sequence[str]) -> Grid:
         """``names`` (or more) over the trials that all of ``detectors`` are measured on."""
-        return self._grid(frozenset.intersection(*(self._mine[d] for d in detectors)), names)
+        first, *others = (self._mine[d] for d in detectors)
+        for ids in others:
+            first = first if ids is first else first & ids
+        return self._grid(first, names)
 
     def everything(self, detector: str, names: Sequence[str]) -> Grid:
         """``names`` (or more) over all trials that a detector heard, those left out among them."""
-        sample = frozenset(self._part.get("trials", ()))
-        ids = (t.id for t in self.trials)
-        return self._grid(frozenset(i for i in ids if detector not in self.heavy or i in sample), names)
+        return self._grid(self._heard[detector], names)
 
     def within(self, detector: str, without: frozenset[str], names: Sequence[str]) -> Grid:
         """``names`` (or more) over a detector's trials except ``without``."""
-        return self._grid(self._mine[detector] - without, names)
+        return self._grid(_without(self._mine[detector], without), names)
 
     def meant(self, detector: str, condition: str) -> bool:
         """Whether a detector was to hear a condition."""
@@ -103,3 +104,7 @@ class Grounds:
             more = dict.fromkeys([*(grid.names if grid else ()), *names])
             grid = self._grids[ids] = Grid(self.table, mine, list(more), self.frozen, **self._how)
         return grid
+
+
+def _without(ids: frozenset[str], others: frozenset[str]) -> frozenset[str]:
+    return ids - others if others else ids

@@ -7,8 +7,9 @@ trials only the points that matter are made (``ladder``).
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from functools import cached_property
+from itertools import chain
 from typing import Protocol
 
 import numpy as np
@@ -109,7 +110,7 @@ class Bootstrap:
     def at_threshold(self, names: Sequence[str], threshold: float) -> dict[str, Values]:
         """Metrics of decisions (keys of DECISIONS) at one threshold for all resamples."""
         wrong = np.where(self.is_bonafide, self.scores < threshold, self.scores >= threshold)
-        rates, sizes = self._means(wrong[:, None].astype(np.float64))
+        rates, sizes = self._means([wrong])
         return {name: DECISIONS[name](rates[0][0], rates[1][0], sizes[0], sizes[1]) for name in names}
 
     def of_llr(self, llrs: Llrs) -> dict[str, Values]:
@@ -117,21 +118,24 @@ class Bootstrap:
         x = llrs(self.scores)
         wrong = np.where(self.is_bonafide, x < cost.BAYES_THRESHOLD, x >= cost.BAYES_THRESHOLD)
         surprise = np.where(self.is_bonafide, *llr.surprise(x))
-        gaps = np.zeros((x.size, llr.BINS))
+        where, gap = np.empty(x.size, np.intp), np.empty(x.size)
         for mask in (self.is_bonafide, ~self.is_bonafide):
-            where, gap = llr.bin_gaps(x[mask], bool(self.is_bonafide[mask][0]))
-            gaps[np.flatnonzero(mask), where] = gap
-        (b, s), _ = self._means(np.column_stack([wrong, surprise, gaps]))
+            where[mask], gap[mask] = llr.bin_gaps(x[mask], bool(self.is_bonafide[mask][0]))
+        gaps = (np.where(where == k, gap, 0.0) for k in range(llr.BINS))
+        (b, s), _ = self._means(chain([wrong, surprise], gaps))
         dcf = (cost.DCF_MISS * b[0] + cost.DCF_FALSE_ALARM * s[0]) / cost.DCF_DEFAULT
         return {"act_dcf": dcf, "cllr": b[1] + s[1], "ece": np.abs((b[2:] + s[2:]) / 2).sum(axis=0)}
 
     def evidence(self, maps: Mapping[str, Llrs]) -> dict[str, tuple[Values, Values, Values]]:
         """name -> (Cllr, mean llr of bona fide, mean llr of spoof) of the scores turned into llrs by each map."""
-        columns = []
-        for llrs in maps.values():
-            x = llrs(self.scores)
-            columns += [np.where(self.is_bonafide, *llr.surprise(x)), x]
-        (b, s), _ = self._means(np.column_stack(columns))
+
+        def columns() -> Iterator[Values]:
+            for llrs in maps.values():
+                x = llrs(self.scores)
+                yield np.where(self.is_bonafide, *llr.surprise(x))
+                yield x
+
+        (b, s), _ = self._means(columns())
         return {
             name: (b[k] + s[k], b[k + 1], s[k + 1])
             for name, k in zip(maps, range(0, b.shape[0], 2), strict=True)
@@ -141,10 +145,8 @@ class Bootstrap:
         """Share of bona fide, at equal priors, in each bin of a reliability diagram: shape (bins, 1 + B), NaN where a
         bin is empty."""
         x = llrs(self.scores)
-        inside = np.zeros((x.size, llr.BINS))
-        for mask in (self.is_bonafide, ~self.is_bonafide):
-            inside[np.flatnonzero(mask), llr.bin_gaps(x[mask], True)[0]] = 1.0
-        (b, s), _ = self._means(inside)
+        where = llr.bin_gaps(x, True)[0]
+        (b, s), _ = self._means(where == k for k in range(llr.BINS))
         with np.errstate(invalid="ignore"):
             result: Values = b / (b + s)
         return result
@@ -277,21 +279,23 @@ class Bootstrap:
         """How many trials of a class each (step, combination) holds."""
         return counts_of(step[mask], self.cell[mask], (steps, self.drawn.unit.size), dense=_SMALL)
 
-    def _means(self, values: NDArray[np.float64]) -> tuple[tuple[Values, Values], tuple[Values, Values]]:
-        """Weighted class means of columns of per-trial values: two arrays (m, 1 + B), and the two class sizes."""
-        out = [np.empty((values.shape[1], self.width)) for _ in range(2)]
+    def _means(
+        self, columns: Iterable[Values | NDArray[np.bool_]]
+    ) -> tuple[tuple[Values, Values], tuple[Values, Values]]:
+        """Weighted class means of m columns of per-trial values, which are made and used one after the other:
+        two arrays (m, 1 + B), and the two class sizes."""
         sizes = [np.empty(self.width) for _ in range(2)]
         c = self.drawn.unit.size
         masks = (self.is_bonafide, ~self.is_bonafide)
         counts = [np.bincount(self.cell[m], minlength=c) for m in masks]
-        sums = [
-            np.stack([np.bincount(self.cell[m], weights=v[m], minlength=c) for v in values.T]) for m in masks
-        ]
-        for columns, weights in self._weights(c):
+        both_sums = [[np.bincount(self.cell[m], weights=v[m], minlength=c) for m in masks] for v in columns]
+        sums = [np.stack(of_class) for of_class in zip(*both_sums, strict=True)]
+        out = [np.empty((len(both_sums), self.width)) for _ in masks]
+        for some, weights in self._weights(c):
             for i in range(2):
-                sizes[i][columns] = counts[i] @ weights
+                sizes[i][some] = counts[i] @ weights
                 with np.errstate(invalid="ignore"):
-                    out[i][:, columns] = (sums[i] @ weights) / sizes[i][columns]
+                    out[i][:, some] = (sums[i] @ weights) / sizes[i][some]
         return (out[0], out[1]), (sizes[0], sizes[1])
 
 
