@@ -51,7 +51,9 @@ def _best(command: list[str], times: int) -> tuple[float, float]:
     walls, cpus = [], []
     for _ in range(times):
         begin, used = time.perf_counter(), cpu()
-        subprocess.run(command, check=True, capture_output=True)
+        done = subprocess.run(command, capture_output=True, text=True)
+        if done.returncode not in (0, 3, 4):  # 3 and 4: an answer of detect
+            raise SystemExit(f"{command}: exit {done.returncode}\n{done.stderr}")
         walls.append(time.perf_counter() - begin)
         cpus.append(cpu() - used)
     return min(walls), min(cpus)

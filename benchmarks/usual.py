@@ -84,8 +84,8 @@ def time_stretch(x: Samples, rate: int, level: float, rng: np.random.Generator) 
 
 
 def quantization(x: Samples, rate: int, level: float, rng: np.random.Generator) -> Samples:
-    """Rounded to steps."""
-    steps = 2 ** (level - 1)
+    """Rounded to ``level`` steps between full scales."""
+    steps = level / 2
     return (np.round(x * steps) / steps).astype(np.float32)
 
 

@@ -9,8 +9,9 @@ from dataclasses import dataclass
 
 import numpy as np
 from numpy.typing import NDArray
-from scipy import fft, signal
+from scipy import fft
 
+from ..spectrum import hann
 from ..types import Samples
 
 RATE = 16_000
@@ -26,7 +27,7 @@ _AT_ONCE = 256  # frames
 Values = NDArray[np.float32]
 
 _HZ = np.fft.rfftfreq(_FFT, 1 / RATE)
-_WINDOW = signal.windows.hann(FRAME, sym=False)
+_WINDOW = hann(FRAME)
 
 
 @dataclass(frozen=True, slots=True, eq=False)
