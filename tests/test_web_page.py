@@ -108,6 +108,23 @@ def test_a_real_and_a_synthetic_clip_are_judged_seen_and_put_through_a_corruptio
     ) == pytest.approx(6.0, abs=0.05)
 
 
+def test_what_the_microphone_hears_is_judged(served: Service, tmp_path: Path) -> None:
+    """Chromium's stand-in for a microphone plays a file; the page records it, sends it once it is stopped, and shows the verdict."""
+    file = tmp_path / "voice.wav"
+    file.write_bytes(tone(3000, 6.0))
+    fake = ("device-for-media-stream", "ui-for-media-stream")
+    options = [*(f"--use-fake-{what}" for what in fake), f"--use-file-for-fake-audio-capture={file}"]
+    with browser.browser(*options) as page:
+        page.go(served.url)
+        page.until("document.querySelector('#corruption').options.length > 5")
+        page.run("document.querySelector('#record').click()")
+        page.until("parseFloat(document.querySelector('#record-time').innerText) >= 3")
+        assert page.text("#record") == "Stop" and page.text("#status") == ""
+        page.run("document.querySelector('#record').click()")
+        page.until("document.querySelector('#status').innerText.startsWith('Done')")
+        assert page.text("#verdict").lower() == "likely synthetic" and page.text("#record") == "Record"
+
+
 def test_what_is_no_recording_is_a_sentence_on_the_page(tab: browser.Tab, tmp_path: Path) -> None:
     file = tmp_path / 'a <b>bold "name".wav'
     file.write_text("no audio at all")
