@@ -5,9 +5,6 @@ minute, needs the extra ``train``), held against torch, and gives what ``aasist@
 unprepared first 64 600 samples.
 """
 
-import io
-import logging
-import warnings
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +15,7 @@ from spoofproof.audio import WINDOW_SAMPLES, window
 from spoofproof.errors import SpoofproofError
 from spoofproof.nets.published import read
 from spoofproof.runtime import network
+from spoofproof.train.export import graph
 
 PARITY = 1e-3  # largest difference from torch that is accepted, of logits that span about ten
 
@@ -29,16 +27,8 @@ def official(path: str) -> spoofproof.Detector:
     Raises SpoofproofError for another file, and where ONNX Runtime and torch differ by more than PARITY.
     """
     _, module = read(Path(path))
-    example = torch.zeros(1, WINDOW_SAMPLES)
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        program = torch.onnx.export(
-            module, (example,), dynamo=True, verbose=False, input_names=["wave"], output_names=["logits"]
-        )
-    assert program is not None
-    held = io.BytesIO(program.model_proto.SerializeToString(deterministic=True))
-    run = network(held.getvalue(), what="published checkpoint")
+    model = graph(module, torch.zeros(1, WINDOW_SAMPLES), "logits")
+    run = network(model.SerializeToString(deterministic=True), what="published checkpoint")
 
     noise = np.random.Generator(np.random.Philox(0)).standard_normal((1, WINDOW_SAMPLES)).astype(np.float32)
     with torch.inference_mode():

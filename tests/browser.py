@@ -159,3 +159,15 @@ def browser(*options: str) -> Iterator[Tab]:
                     yield Tab(socket)
             finally:
                 process.kill()
+
+
+@contextlib.contextmanager
+def page(url: str, *options: str) -> Iterator[Tab]:
+    """The service's page in a browser as wide as a desk's, once it has its lists."""
+    with browser(*options) as tab:
+        tab.size(1280, 900)
+        tab.go(url)
+        tab.until(
+            "document.querySelector('#corruption').options.length > 5 && !document.querySelector('#runs').hidden"
+        )
+        yield tab

@@ -35,12 +35,7 @@ def served(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
 
 @pytest.fixture(scope="module")
 def tab(served: Service) -> Iterator[browser.Tab]:
-    with browser.browser() as found:
-        found.size(1280, 900)
-        found.go(served.url)
-        found.until(
-            "document.querySelector('#corruption').options.length > 5 && !document.querySelector('#runs').hidden"
-        )
+    with browser.page(served.url) as found:
         yield found
 
 
@@ -114,9 +109,7 @@ def test_what_the_microphone_hears_is_judged(served: Service, tmp_path: Path) ->
     file.write_bytes(tone(3000, 6.0))
     fake = ("device-for-media-stream", "ui-for-media-stream")
     options = [*(f"--use-fake-{what}" for what in fake), f"--use-file-for-fake-audio-capture={file}"]
-    with browser.browser(*options) as page:
-        page.go(served.url)
-        page.until("document.querySelector('#corruption').options.length > 5")
+    with browser.page(served.url, *options) as page:
         page.run("document.querySelector('#record').click()")
         page.until("parseFloat(document.querySelector('#record-time').innerText) >= 3")
         assert page.text("#record") == "Stop" and page.text("#status") == ""

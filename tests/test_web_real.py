@@ -120,10 +120,7 @@ def served(runs: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ser
 
 @pytest.fixture(scope="module")
 def tab(served: Service) -> Iterator[browser.Tab]:
-    with browser.browser() as found:
-        found.size(1280, 900)
-        found.go(served.url)
-        found.until(f"{CORRUPTION}.options.length > 5 && !document.querySelector('#runs').hidden")
+    with browser.page(served.url) as found:
         yield found
 
 

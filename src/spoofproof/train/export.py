@@ -37,15 +37,7 @@ def export(
 
     scale, offset = calibration
     detector = nets.Detector(network, scale, offset).cpu().eval()
-    example = torch.zeros(1, window)
-    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")  # the exporter warns of its own deprecated calls
-        program = torch.onnx.export(
-            detector, (example,), dynamo=True, verbose=False, input_names=["wave"], output_names=["odds"]
-        )
-    assert program is not None
-    model = program.model_proto
+    model = graph(detector, torch.zeros(1, window), "odds")
     facts = {"name": name, "settings": dict(settings), "window": window, "calibration": [scale, offset]}
     onnx.helper.set_model_props(model, {"spoofproof.network": json.dumps(facts, sort_keys=True)})
     _forget_machine(model)
@@ -60,6 +52,18 @@ def export(
     with whole_file(path) as out:
         out.write(data)
     return worst
+
+
+def graph(module: torch.nn.Module, example: torch.Tensor, output: str) -> Any:
+    """The ONNX model of ``module``: ``wave``, of the example's shape, -> ``output``."""
+    logging.getLogger("torch.onnx").setLevel(logging.ERROR)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # the exporter warns of its own deprecated calls
+        program = torch.onnx.export(
+            module, (example,), dynamo=True, verbose=False, input_names=["wave"], output_names=[output]
+        )
+    assert program is not None
+    return program.model_proto
 
 
 def _difference(detector: torch.nn.Module, data: bytes, window: int) -> float:
