@@ -63,7 +63,7 @@ command=${1:-help}
 case $command in
   help) sed -n '2,5s/^# \{0,1\}//p' "$0" ;;
   test)
-    install test,train,neural,foundation,web
+    install test,train,neural,foundation,web,scale,fast
     "$venv/bin/ruff" check --quiet src tests examples benchmarks docs recipes
     "$venv/bin/ruff" format --quiet --check src tests examples benchmarks docs recipes
     "$venv/bin/mypy"

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import pickle
-import time
 from collections import Counter
 from pathlib import Path
 
@@ -87,14 +86,11 @@ def test_2019_la_counts_as_published(
     data: Path, name: str, part: str, bonafide: int, spoof: int, attacks: int
 ) -> None:
     path = data / "reference" / "protocols" / f"ASVspoof2019.LA.cm.{name}.txt.gz"
-    start = time.process_time()
     trials = asvspoof2019_la(path, require_audio=False)
-    seconds = time.process_time() - start
     assert Counter(t.label for t in trials) == {"bonafide": bonafide, "spoof": spoof}
     assert {t.part for t in trials} == {part}
     assert len({t.attack for t in trials if t.label == "spoof"}) == attacks
     assert {t.attack for t in trials if t.label == "bonafide"} == {""}
-    assert seconds < 2.0  # 71 237 lines take 0.5 s
 
 
 def test_2019_la_root(tmp_path: Path) -> None:

@@ -14,7 +14,7 @@ import numpy as np
 import pytest
 
 from signals import voice
-from spoofproof import registry
+from spoofproof import registry, runtime
 from spoofproof.audio import WINDOW_SAMPLES, resample, save_audio
 from spoofproof.detectors.foundation import PUBLISHED
 from spoofproof.detectors.prepare import prepare
@@ -125,6 +125,23 @@ def test_from_a_backbone_to_scores(kind: str, shelf: Path, tmp_path: Path) -> No
     assert scores == [score([c])[0] for c in heard] == list(score(heard[::-1]))[::-1]
     assert all(isinstance(s, float) for s in scores) and np.ptp(scores) > 0.02
     assert score([]) == []
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_openvino_gives_the_scores_of_torch(
+    kind: str, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("openvino", reason="needs the extra fast")
+    network(shelf, kind).save(tmp_path / "mine", window=24_000)
+    heard = [voice(s, f0=f) for s, f in ((1.5, 100.0), (0.4, 150.0), (3.0, 210.0))]
+    expected = detector(tmp_path / "mine", family(kind))(heard)
+    monkeypatch.setenv(runtime.VARIABLE, "openvino")
+    monkeypatch.setattr(foundation, "device", lambda: torch.device("cpu"))
+    score = detector(tmp_path / "mine", family(kind))
+    found = score(heard)
+    assert found != expected  # another engine answered
+    assert found == pytest.approx(expected, abs=runtime.TOLERANCE) and np.ptp(expected) > 0.02
+    assert [score([c])[0] for c in reversed(heard)] == found[::-1]
 
 
 @pytest.mark.parametrize("kind", KINDS)

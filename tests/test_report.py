@@ -11,7 +11,6 @@ import re
 import struct
 import subprocess
 import sys
-import time
 import zlib
 from collections import Counter
 from dataclasses import replace
@@ -159,10 +158,8 @@ def test_page_says_what_did_not_run_and_what_is_double(full: Results) -> None:
     assert "97.2\u00a0%" in parsed.text and "shorter than one frame" in parsed.text
 
 
-def test_page_is_small_and_quick(full: Results, tmp_path: Path) -> None:
-    start = time.perf_counter()
+def test_page_is_small(full: Results, tmp_path: Path) -> None:
     report.write(full, toys.table_of(full), tmp_path)
-    assert time.perf_counter() - start < 5
     assert len(full.conditions) * len(full.detectors) > 450
     assert (tmp_path / "report.html").stat().st_size < 1_500_000
 

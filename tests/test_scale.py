@@ -20,7 +20,7 @@ import pytest
 from typer.testing import CliRunner
 
 from spoofproof import bench
-from spoofproof.cell import Job, fill, put, score, todo
+from spoofproof.cell import Job, put, score, todo
 from spoofproof.cli import app
 from spoofproof.errors import BadPlan, MissingPart, RunConflict, SpoofproofError, UnknownName
 from spoofproof.plan import Plan
@@ -54,6 +54,12 @@ def whole(trials: list[Trial], tmp_path_factory: pytest.TempPathFactory) -> tupl
 def job(run: Path, the_plan: Plan, trials: Sequence[Trial], condition: str = "gaussian_noise@5") -> Job:
     heard = tuple(t for t in trials if t.part == "eval")
     return Job(run, condition, the_plan.detectors, heard, 2.0, the_plan.seed, 16_000, 16_000, "repeat", 4, 2)
+
+
+def fill(whole: Job) -> None:
+    """A job in one go: what pieces are held against."""
+    work = todo(whole)
+    put(whole, [score(work)], facts=work.facts)
 
 
 @pytest.mark.parametrize("size", [1, 3, 16, 64])

@@ -328,9 +328,8 @@ def test_a_full_queue_says_when_to_come_back_and_health_answers_all_the_while(se
     with ThreadPoolExecutor(30) as pool:
         futures = [pool.submit(detect, served.client, content) for _ in range(30)]
         time.sleep(1)
-        begun = time.monotonic()
         assert served.client.get("/health").json()["status"] == "ok"
-        assert time.monotonic() - begun < 5
+        assert not all(future.done() for future in futures)  # it did not wait for those before it
         answers = [future.result() for future in futures]
     counts = {status: sum(a.status_code == status for a in answers) for status in (200, 429)}
     others = [(a.status_code, a.text) for a in answers if a.status_code not in counts]

@@ -21,7 +21,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from . import __version__, registry
+from . import __version__, registry, runtime
 from .cell import Job, condition_trials, describe
 from .corrupt import decoded_seconds, missing_for
 from .corruptions import recordings
@@ -53,6 +53,7 @@ _PACKAGES = (
     "av",
     "lameenc",
     "onnxruntime",
+    "openvino",
     "ai-edge-litert",
     "torch",
     "transformers",
@@ -304,6 +305,7 @@ def _record(plan: Plan, trials: Sequence[Trial], corpus: Mapping[str, Any]) -> d
         "conditions": list(plan.conditions),
         "recordings": recordings.in_use(),
         "heavy": _heavy(plan, trials),
+        "runtime": runtime.chosen(),
         "detectors": {text: identity(text) | _cost(text, plan) for text in plan.detectors},
         "corpus": {
             **corpus,
@@ -330,6 +332,9 @@ def _record(plan: Plan, trials: Sequence[Trial], corpus: Mapping[str, Any]) -> d
 def _continued(out: Path, old: dict[str, Any], new: dict[str, Any]) -> dict[str, Any]:
     """The record to go on with: everything must be the same, except that detectors may be added, and a budget."""
     differ = [key for key in _FIXED if old.get(key) != new[key]]
+    before = old.get("runtime", runtime.DEFAULT)  # an older folder is of before there was a choice
+    if before != new["runtime"]:
+        differ.append(f"the runtime of its networks ({before}, not {new['runtime']})")
     if old.get("corpus", {}).get("digest") != new["corpus"]["digest"]:
         differ.append("the trials")
     known = old.get("detectors", {})

@@ -25,6 +25,7 @@ from .errors import BadPlan, MissingPart, RunConflict, SpoofproofError, UnknownN
 from .scores import (
     OK,
     Cell,
+    begun_path,
     cell_path,
     condition_path,
     file_name,
@@ -99,20 +100,12 @@ class Part:
     kept: tuple[tuple[str, str, Clip], ...]
 
 
-def fill(job: Job, tick: Tick = lambda n: None) -> None:
-    """Score every trial of the job that its cells do not hold yet, and write them, and what the condition did where
-    that is not known yet. Raises what ``score`` raises, and RunConflict where the disk is full.
-    """
-    work = todo(job)
-    put(job, [score(work, tick)], facts=work.facts)
-
-
 def todo(job: Job) -> Job:
     """What is left of a job, given what lies on disk: the rest of it needs no run folder."""
     held = {
         text: frozenset(cell.ids)
         for text in job.detectors
-        for cell in _held(cell_path(job.run, text, job.condition))
+        for cell in _known(cell_path(job.run, text, job.condition))
     }
     facts = not condition_path(job.run, job.condition).exists()
     job = replace(job, held=held, facts=facts)
@@ -161,12 +154,24 @@ def put(job: Job, parts: Sequence[Part], *, facts: bool) -> None:
     ids = [trial.id for trial in job.trials]
     for text in job.detectors:
         path = cell_path(job.run, text, job.condition)
-        write_cell(path, joined(ids, [*_held(path), *(part.rows[text] for part in parts)]))
+        write_cell(path, joined(ids, [*_known(path), *(part.rows[text] for part in parts)]))
+        begun_path(path).unlink(missing_ok=True)
 
 
-def _held(path: Path) -> list[Cell]:
-    """What a cell holds; nothing where it is not there yet."""
-    return [read_cell(path)] if path.exists() else []
+def save(job: Job, parts: Sequence[Part]) -> None:
+    """Keep what is known so far of the cells of a job, for the next process should this one be killed: those trials
+    are not scored again (they are heard again where the condition's facts are not known). Raises RunConflict where
+    the disk is full."""
+    ids = [trial.id for trial in job.trials]
+    for text in job.detectors:
+        path = begun_path(cell_path(job.run, text, job.condition))
+        old = [read_cell(path)] if path.exists() else []
+        write_cell(path, joined(ids, [*old, *(part.rows[text] for part in parts)]))
+
+
+def _known(path: Path) -> list[Cell]:
+    """What is known of a cell: what it holds, and what a process knew that did not come to its end."""
+    return [read_cell(there) for there in (path, begun_path(path)) if there.exists()]
 
 
 class _Rows:

@@ -150,6 +150,11 @@ def cell_path(run: Path, detector: str, condition: str) -> Path:
     return run / "scores" / file_name(detector) / f"{file_name(condition)}.parquet"
 
 
+def begun_path(cell: Path) -> Path:
+    """Where the rows lie that are known of a cell which is not whole yet: for going on, never for a report."""
+    return cell.with_suffix(".begun")
+
+
 def condition_path(run: Path, condition: str) -> Path:
     """Where the facts of a condition lie."""
     return run / "conditions" / f"{file_name(condition)}.json"
@@ -253,7 +258,7 @@ def joined(ids: Sequence[str], cells: Sequence[Cell]) -> Cell:
 
 
 def rows_in(path: Path) -> int:
-    """How many trials a cell holds, 0 where there is none. Raises BadScores when the file is damaged."""
+    """How many trials a whole cell holds, 0 where there is none. Raises BadScores when the file is damaged."""
     if not path.exists():
         return 0
     try:

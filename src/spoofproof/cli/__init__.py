@@ -83,8 +83,19 @@ def _root(
     version: Annotated[
         bool, typer.Option("--version", callback=_version, is_eager=True, help="Show the version.")
     ] = False,
+    engine: Annotated[
+        str,
+        typer.Option(
+            "--runtime",
+            envvar="SPOOFPROOF_RUNTIME",
+            help="What runs the networks of detectors: onnxruntime, or openvino (pip install 'spoofproof[fast]').",
+        ),
+    ] = "",
 ) -> None:
-    pass
+    if engine:
+        from ..runtime import choose
+
+        choose(engine)
 
 
 @app.command()

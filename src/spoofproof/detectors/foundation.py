@@ -10,6 +10,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 
+from .. import runtime
 from ..errors import MissingPart
 from ..registry import detector
 from ..types import Clip, Detector
@@ -175,6 +176,10 @@ def _load(name: str, source: str) -> Detector:
     device = foundation.device()
     half = foundation.half(device)
     network.to(device)
+    if device.type == "cpu" and runtime.chosen() == "openvino" and facts.context == "published":
+        from ..nets.compiled import Compiled
+
+        network.backbone = Compiled(network.backbone)
     scale, offset = facts.calibration
 
     def score(clips: Sequence[Clip]) -> list[float]:

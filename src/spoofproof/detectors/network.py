@@ -42,7 +42,7 @@ def read(name: str, file: Path) -> tuple[int, Odds]:
     Raises SpoofproofError for a file that is damaged, that holds another network, or that holds none of ours.
     """
     mend = f"Make one with: spoofproof train recipes/{name}.toml"
-    model = runtime.network(file, what=name, mend=mend)
+    model = runtime.network(file, what=name, mend=mend, engine=runtime.chosen())
     try:
         facts: dict[str, Any] = json.loads(model.facts["spoofproof.network"])
         found, samples = str(facts["name"]), int(facts["window"])

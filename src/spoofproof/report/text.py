@@ -299,6 +299,7 @@ def run_rows(results: Results) -> list[list[str]]:
         ],
         ["made", f"{made.get('at', '')} on {made.get('machine', '')}, Python {made.get('python', '')}"],
         ["version", f"spoofproof {made.get('spoofproof', '')} {made.get('revision', '')}".strip()],
+        ["runtime", str(record.get("runtime", "onnxruntime"))],
         ["packages", ", ".join(f"{k} {v}" for k, v in made.get("packages", {}).items())],
         ["again", reproduce(results)],
     ]

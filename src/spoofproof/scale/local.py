@@ -1,7 +1,7 @@
 """Jobs done on this machine: in this process, or by local workers.
 
-A worker is a fresh process (spawn) with one arithmetic thread that reads the files itself and writes its cells
-itself; only names travel.
+A worker is a fresh process (spawn) with one arithmetic thread that reads the files itself; names travel to it, and
+scores, digests and a few clips to listen to travel back. This process puts the pieces of a condition together and writes.
 """
 
 from __future__ import annotations
@@ -15,12 +15,16 @@ from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
+from itertools import chain, islice
 from queue import Empty
 from typing import Any
 
-from ..audio import remove_halves
-from ..cell import Job, Tick, fill
+from ..cell import BATCH, Job, Part, Tick, score
 from ..errors import BadPlan, SpoofproofError
+from .shard import MOST, Cut
+
+_AHEAD = 2  # pieces a worker holds: one that it scores, one that waits
+_PIECES = 8  # pieces for each worker, at least: none waits long for the last one
 
 Crew = Callable[[Sequence[Job], Tick, Callable[[Job], None]], None]
 
@@ -30,7 +34,8 @@ def do(jobs: Sequence[Job], *, workers: int, tick: Tick, done: Callable[[Job], N
 
     Raises the first SpoofproofError of a job (what was finished stays), and SpoofproofError when a worker dies.
     """
-    with crew(min(workers, max(1, len(jobs)))) as work:
+    useful = sum(-(-len(job.trials) // BATCH) for job in jobs)  # more would find nothing to do
+    with crew(min(workers, max(1, useful))) as work:
         work(jobs, tick, done)
 
 
@@ -48,15 +53,28 @@ def crew(workers: int) -> Iterator[Crew]:
     ticks = context.Queue()
     pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(ticks, os.getpid()))
     try:
-        yield lambda jobs, tick, done: _together(pool, ticks, jobs, tick, done)
+        yield lambda jobs, tick, done: _together(pool, workers, ticks, jobs, tick, done)
     finally:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _alone(jobs: Sequence[Job], tick: Tick, done: Callable[[Job], None]) -> None:
+def _pieces(jobs: Sequence[Job], workers: int) -> Iterator[tuple[Cut, int]]:
+    """Whole jobs where there are many and they are small, else so many pieces that no worker waits long for the last one.
+    Cut when their turn comes: a million trials are not held a hundred times."""
+    parts = -(-_PIECES * workers // max(1, len(jobs)))
     for job in jobs:
-        fill(job, tick)
-        done(job)
+        opened = Cut(job, lambda work: max(1, min(MOST, -(-len(work.trials) // parts)) // BATCH) * BATCH)
+        yield from ((opened, place) for place in range(len(opened.pieces)))
+
+
+def _alone(jobs: Sequence[Job], tick: Tick, done: Callable[[Job], None]) -> None:
+    for opened, place in _pieces(jobs, 1):
+        opened.take(place, score(opened.pieces[place], tick))
+        while (again := opened.redo()) is not None:
+            opened.take(again, score(opened.pieces[again]))
+        if opened.whole:
+            opened.put()
+            done(opened.job)
 
 
 def one_thread() -> AbstractContextManager[Any]:
@@ -68,17 +86,34 @@ def one_thread() -> AbstractContextManager[Any]:
 
 
 def _together(
-    pool: ProcessPoolExecutor, ticks: Any, jobs: Sequence[Job], tick: Tick, done: Callable[[Job], None]
+    pool: ProcessPoolExecutor,
+    workers: int,
+    ticks: Any,
+    jobs: Sequence[Job],
+    tick: Tick,
+    done: Callable[[Job], None],
 ) -> None:
+    """Hand out pieces in the order of the jobs, and write each job when the last of its pieces is there."""
+    pieces = _pieces(jobs, workers)
+    flights: dict[Future[Part], tuple[Cut, int]] = {}
     try:
-        with _ctrl_c_held():
-            waiting: dict[Future[None], Job] = {pool.submit(_work, job): job for job in jobs}
-        while waiting:
-            finished, _ = wait(waiting, timeout=0.2, return_when=FIRST_COMPLETED)
+        while True:
+            with _ctrl_c_held():
+                for opened, place in islice(pieces, _AHEAD * workers - len(flights)):
+                    counts = not opened.knows(place)
+                    flights[pool.submit(_work, opened.pieces[place], counts)] = opened, place
+            if not flights:
+                break
+            finished, _ = wait(flights, timeout=0.2, return_when=FIRST_COMPLETED)
             _drain(ticks, tick)
             for future in finished:
-                future.result()
-                done(waiting.pop(future))
+                opened, place = flights.pop(future)
+                opened.take(place, future.result())
+                if (again := opened.redo()) is not None:
+                    pieces = chain([(opened, again)], pieces)
+                elif opened.whole:
+                    opened.put()
+                    done(opened.job)
         _drain(ticks, tick)
     except BrokenProcessPool:
         raise SpoofproofError(
@@ -91,7 +126,6 @@ def _together(
             process.terminate()
         for process in pool_processes:
             process.join()
-        remove_halves(jobs[0].run, [process.pid for process in pool_processes])
         raise
 
 
@@ -126,8 +160,8 @@ def _die_with(parent: int) -> None:
     os._exit(1)
 
 
-def _work(job: Job) -> None:
-    fill(job, _ticks.put)
+def _work(piece: Job, counts: bool) -> Part:
+    return score(piece, _ticks.put if counts else lambda n: None)
 
 
 def _drain(ticks: Any, tick: Tick) -> None:

@@ -21,12 +21,12 @@ from pathlib import Path
 from typing import Any
 
 from .. import __version__
-from ..cell import BATCH, Job, Part, Tick, put, score, todo
+from ..cell import BATCH, Job, Part, Tick, score
 from ..corruptions import recordings
 from ..errors import SpoofproofError
 from .cluster import Say, connected, environment, has_gpus, line_of, needs, nodes, require, room_for, shown
 from .local import one_thread
-from .shard import cut, noting, size_for, wanting
+from .shard import Cut, size_for
 
 _AHEAD = 2  # pieces a worker holds: one that it scores, one that waits
 _TRIES = 4  # times that one piece may lose its worker before the run gives up
@@ -75,20 +75,10 @@ class _Worker:
 
 
 @dataclass(slots=True, eq=False)
-class _Open:
-    """A job in pieces. work: what was left of it (``cell.todo``). parts: what came back so far, None where nothing did."""
-
-    job: Job
-    work: Job
-    pieces: list[Job]
-    parts: list[Part | None]
-
-
-@dataclass(slots=True, eq=False)
 class _Piece:
     """A piece that waits or is being scored. tries: workers that it was lost with."""
 
-    of: _Open
+    of: Cut
     place: int
     tries: int = 0
 
@@ -155,10 +145,8 @@ class _Driver:
     def _pieces(self, jobs: Sequence[Job]) -> Iterator[_Piece]:
         """Cut when their turn comes: a million trials are not held a hundred times."""
         for job in jobs:
-            work = todo(job)
-            pieces = cut(work, size_for(work, max(1, len(self.hands))))
-            opened = _Open(job, work, pieces, [None] * len(pieces))
-            yield from (_Piece(opened, place) for place in range(len(pieces)))
+            opened = Cut(job, lambda work: size_for(work, max(1, len(self.hands))))
+            yield from (_Piece(opened, place) for place in range(len(opened.pieces)))
 
     def _recruit(self) -> None:
         """As many workers as fit the cluster of this moment, those that are on their way included."""
@@ -259,19 +247,13 @@ class _Driver:
         if isinstance(found, SpoofproofError):
             raise found
         opened = piece.of
-        if opened.parts[piece.place] is None:
+        if opened.take(piece.place, found):
             self.tick(len(piece.job.trials))
-        opened.parts[piece.place] = found
-        parts = [part for part in opened.parts if part is not None]
-        if len(parts) < len(opened.parts):
-            return
-        again = wanting(opened.work, opened.pieces, parts)
-        if again is not None:
-            opened.pieces[again] = noting(opened.work, opened.pieces[again])
+        if (again := opened.redo()) is not None:
             self.again.append(_Piece(opened, again))
-            return
-        put(opened.job, parts, facts=opened.work.facts)
-        self.done(opened.job)
+        elif opened.whole:
+            opened.put()
+            self.done(opened.job)
 
     def _lose(self, hand: _Hand, error: Exception) -> None:
         """Give up a worker: what it held is done again by others."""

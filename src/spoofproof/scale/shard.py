@@ -6,22 +6,74 @@ detector whose scores hang on its batch mates would say the same.
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+import time
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 
 from .. import registry
-from ..cell import BATCH, Job, Part
+from ..cell import BATCH, Job, Part, put, save, todo
 from ..types import LABELS, Ref, Trial
 
+SAVE = 60.0  # seconds between two savings of a cell that is not whole
 _SECONDS = 10.0  # of work in a piece: a thousand times the milliseconds that sending it takes
 _HEAR = 0.02  # seconds of a core to decode and corrupt one clip, about
-_MOST = 1024  # trials in a piece: what is done again when a worker is lost
+MOST = 1024  # trials in a piece: what is done again when a worker is lost
+
+
+class Cut:
+    """A job in pieces, and what came back of them: every piece is taken, ``redo`` may ask for one more, then ``put``.
+
+    size: a function of what is left of the job (``cell.todo``) -> trials in a piece. What came back is saved once a
+    minute, so that a cell that takes days is not begun anew after a kill.
+    """
+
+    def __init__(self, job: Job, size: Callable[[Job], int]) -> None:
+        self.job, self._work = job, todo(job)
+        self.pieces = cut(self._work, size(self._work))
+        self._parts: dict[int, Part] = {}
+        self._due = set(range(len(self.pieces)))
+        self._saved = time.monotonic()
+
+    def take(self, place: int, part: Part) -> bool:
+        """Keep what came of the piece at ``place``; whether that is the first time."""
+        first = place not in self._parts
+        self._parts[place] = part
+        self._due.discard(place)
+        if self._due and time.monotonic() - self._saved >= SAVE:
+            save(self.job, list(self._parts.values()))
+            self._saved = time.monotonic()
+        return first
+
+    def knows(self, place: int) -> bool:
+        """Whether something came of the piece at ``place`` before."""
+        return place in self._parts
+
+    def redo(self) -> int | None:
+        """Once all are there: place of a piece that has to be done again, to measure and keep what failed clips of
+        others could not give."""
+        again = None if self._due else wanting(self._work, self.pieces, self._in_order())
+        if again is not None:
+            self.pieces[again] = noting(self._work, self.pieces[again])
+            self._due.add(again)
+        return again
+
+    @property
+    def whole(self) -> bool:
+        """Whether no piece is due."""
+        return not self._due
+
+    def put(self) -> None:
+        """Write the job's cells, and what the condition did. Raises RunConflict where the disk is full."""
+        put(self.job, self._in_order(), facts=self._work.facts)
+
+    def _in_order(self) -> list[Part]:
+        return [self._parts[place] for place in range(len(self.pieces))]
 
 
 def size_for(job: Job, workers: int) -> int:
     """Trials in a piece: about ten seconds of work by the declared costs, and enough pieces for all workers."""
     costs = (registry.detectors[Ref.parse(text).name].cost for text in job.detectors)
-    wanted = min(_SECONDS / (_HEAR + sum(costs) / 1000), len(job.trials) / max(1, workers), _MOST)
+    wanted = min(_SECONDS / (_HEAR + sum(costs) / 1000), len(job.trials) / max(1, workers), MOST)
     return max(1, round(wanted / BATCH)) * BATCH
 
 
