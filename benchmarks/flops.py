@@ -3,8 +3,8 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
 
 def gflop(path: Path) -> tuple[float, float]:
@@ -23,7 +23,8 @@ def gflop(path: Path) -> tuple[float, float]:
     heavy = light = 0.0
     for node in graph.node:
         out = math.prod(shapes.get(node.output[0], ()))
-        count = _products(node, shapes, out)
+        turned = any(a.name == "transA" and a.i for a in node.attribute)
+        count = products(node.op_type, [shapes.get(name, ()) for name in node.input], out, turned)
         heavy += count
         light += 0 if count or node.op_type in _FREE else out
     return heavy / 1e9, light / 1e9
@@ -42,18 +43,20 @@ _FREE = {
 } | {*("Gather", "Cast", "Expand", "Pad", "Split", "Flatten")}
 
 
-def _products(node: Any, shapes: dict[str, tuple[int, ...]], out: int) -> float:
-    first, second = (shapes.get(name, ()) for name in [*node.input, "", ""][:2])
-    if node.op_type == "Conv":  # a weight is (out, in / groups, kernel…)
+def products(kind: str, shapes: Sequence[tuple[int, ...]], out: int, turned: bool = False) -> float:
+    """Operations in the products of one node; 0.0 for a kind without any.
+
+    kind: its operator. shapes: of its inputs. out: numbers that it gives. turned: whether its first matrix is transposed.
+    """
+    first, second, third = [*shapes, (), (), ()][:3]
+    if kind == "Conv":  # a weight is (out, in / groups, kernel…)
         return 2.0 * out * math.prod(second[1:])
-    if node.op_type == "ConvTranspose":
+    if kind == "ConvTranspose":
         return 2.0 * math.prod(first) * math.prod(second[1:])
-    if node.op_type in {"MatMul", "Gemm"}:
-        turned = any(a.name == "transA" and a.i for a in node.attribute)
+    if kind in {"MatMul", "Gemm"}:
         return 2.0 * out * (first[0] if turned else first[-1])
-    if node.op_type in {
-        "GRU",
-        "LSTM",
-    }:  # second: (directions, gates · hidden, in); as many again from the state
-        return 2.0 * first[0] * math.prod(second[:2]) * (second[2] + math.prod(shapes[node.input[2]][2:]))
+    if (
+        kind in {"GRU", "LSTM"} and len(second) == 3
+    ):  # second: (directions, gates · hidden, in); as many again from the state
+        return 2.0 * first[0] * math.prod(second[:2]) * (second[2] + math.prod(third[2:]))
     return 0.0

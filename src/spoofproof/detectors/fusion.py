@@ -79,7 +79,7 @@ _CARD: Mapping[str, object] = {
 }
 
 
-@detector(rate=RATE, name="fusion", card=lambda: card("fusion")() or _CARD, cost=90)
+@detector(rate=RATE, name="fusion", card=lambda: card("fusion")() or _CARD, cost=50)
 def fusion(path: str = "") -> Detector:
     """Fusion: a weighted sum of the scores of several detectors, fitted by logistic regression on development data.
 

@@ -11,6 +11,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 from pathlib import Path
+from typing import Literal
 
 import numpy as np
 import scipy.fft
@@ -110,11 +111,13 @@ def _taper(window: int) -> Floats:
     return np.hanning(window).astype(np.float32)
 
 
-def _moment(x: Floats, order: int) -> NDArray[np.floating]:
+def _moment(x: Floats, order: Literal[3, 4]) -> NDArray[np.floating]:
     """Standardised moment of each band over frames and points, (T, BANDS, width) -> (BANDS,); 0 where nothing varies."""
     x = x - x.mean(axis=(0, 2), keepdims=True)
-    spread = np.square(x).mean(axis=(0, 2))
-    return np.where(spread > 1e-8, (x**order).mean(axis=(0, 2)) / np.maximum(spread, 1e-8) ** (order / 2), 0)
+    square = np.square(x)
+    spread = square.mean(axis=(0, 2))
+    power = square * (x if order == 3 else square)  # ** of an array took half of the detector's time
+    return np.where(spread > 1e-8, power.mean(axis=(0, 2)) / np.maximum(spread, 1e-8) ** (order / 2), 0)
 
 
 def _rough(difference: Floats) -> Floats:
@@ -186,7 +189,7 @@ class Texture:
             ) from None
 
 
-@detector(rate=RATE, seconds=WINDOW_SAMPLES / RATE, card=card("texture"), cost=50)
+@detector(rate=RATE, seconds=WINDOW_SAMPLES / RATE, card=card("texture"), cost=25)
 def texture(path: str = "") -> Detector:
     """Texture: logistic regression on 382 local statistics of the spectrogram; the project's own, small and fast.
 
