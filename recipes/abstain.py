@@ -15,13 +15,15 @@ import argparse
 import re
 import sys
 from collections import Counter
+from collections.abc import Sequence
 from datetime import UTC, datetime
+from itertools import zip_longest
 from pathlib import Path
 
 from spoofproof import registry
 from spoofproof.corpora.manifest import manifest
 from spoofproof.detect.calibration import opinion
-from spoofproof.detect.curve import ALWAYS, Judged, curve, points
+from spoofproof.detect.curve import ALWAYS, Judged, curve, drops, points
 from spoofproof.detect.fit import CONDITIONS, TARGET, fit_table, judged_by
 from spoofproof.detect.judge import judge
 from spoofproof.detect.rows import hear_rows
@@ -84,15 +86,20 @@ def test(data: Path, detector: str, file: Path | None) -> list[Judged]:
     )
     for point in points(judged, [ALWAYS, least], by_source=True):
         print(f"coverage {point.coverage:.1%}, error {point.risk:.1%} [{point.low:.1%}, {point.high:.1%}]")
-    _show(curve(judged, by_source=True))
+    found = curve(judged, by_source=True)
+    _show(found, drops(judged, [point.clear for point in found], by_source=True))
     return judged
 
 
-def _show(found: tuple[Point, ...]) -> None:
-    print("distance  coverage  risk [95 %]")
-    for point in found:
+def _show(found: tuple[Point, ...], lower: Sequence[tuple[float, float, float]] = ()) -> None:
+    print(
+        "distance  coverage  risk [95 %]"
+        + ("  below that of answering everything, points [95 %]" if lower else "")
+    )
+    for point, drop in zip_longest(found, lower):
+        less = "  {:.1f} [{:.1f}, {:.1f}]".format(*(100 * x for x in drop)) if drop else ""
         print(
-            f"{point.clear:8.2f}  {point.coverage:8.1%}  {point.risk:.1%} [{point.low:.1%}, {point.high:.1%}]"
+            f"{point.clear:8.2f}  {point.coverage:8.1%}  {point.risk:.1%} [{point.low:.1%}, {point.high:.1%}]{less}"
         )
 
 

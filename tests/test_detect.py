@@ -29,7 +29,7 @@ from spoofproof.detect.answer import REAL, SYNTHETIC, UNSURE, Answer
 from spoofproof.detect.axes import AXES
 from spoofproof.detect.batch import Batch, detect_all
 from spoofproof.detect.calibration import opinion
-from spoofproof.detect.curve import ALWAYS, Judged, choose, curve, points
+from spoofproof.detect.curve import ALWAYS, Judged, choose, curve, drops, points
 from spoofproof.detect.fit import CONDITIONS, fit_table, judged_by, usable
 from spoofproof.detect.judge import Judge, spans
 from spoofproof.detect.listen import Listened, listen
@@ -354,6 +354,32 @@ def test_both_classes_weigh_alike_in_risk_and_coverage() -> None:
     assert point.coverage == 1 and point.risk == pytest.approx(0.25)
     (half,) = points([*some("bonafide", 10, 10), *some("spoof", 100, 100)], [2.0])
     assert half.coverage == pytest.approx(0.5) and half.risk == 0
+
+
+def test_how_much_abstaining_lowers_the_risk_is_paired() -> None:
+    def some(label: str, hard: float, easy: float) -> list[Judged]:
+        """200 clips: half of them near even odds, of which the share ``hard`` is wrong, half clear, ``easy`` of them."""
+        rates = [(1.0, hard)] * 100 + [(3.0, easy)] * 100
+        return [
+            Judged(
+                Trial(f"{label}{k}", Path("x"), label),  # type: ignore[arg-type]
+                clear,
+                (label == "spoof") == (k % 100 >= 100 * rate),
+            )
+            for k, (clear, rate) in enumerate(rates)
+        ]
+
+    helps = [*some("bonafide", 0.5, 0.1), *some("spoof", 0.5, 0.1)]
+    nothing, all_of_it, none_left = drops(helps, [ALWAYS, 2.0, 2.5], count=2000)
+    assert nothing == (0.0, 0.0, 0.0)  # against itself, in every resample
+    assert all_of_it == none_left and all_of_it[0] == pytest.approx(0.2)
+    # half of (rate of the hard - rate of the easy): its deviation is that of two rates of 200 clips each
+    deviation = np.sqrt((0.5 * 0.5 + 0.1 * 0.9) / 200) / 2
+    assert all_of_it[1] == pytest.approx(0.2 - 1.96 * deviation, abs=0.01)
+    assert all_of_it[2] == pytest.approx(0.2 + 1.96 * deviation, abs=0.01)
+    ((drop, low, high),) = drops([*some("bonafide", 0.3, 0.3), *some("spoof", 0.3, 0.3)], [2.0])
+    assert drop == pytest.approx(0.0) and low < -0.02 and high > 0.02
+    assert drops(helps, [5.0]) == ()
 
 
 def test_the_distance_is_the_least_from_which_the_risk_stays_low() -> None:

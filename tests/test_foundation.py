@@ -7,6 +7,8 @@ import importlib
 import json
 import shutil
 import sys
+import warnings
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
@@ -131,7 +133,8 @@ def test_from_a_backbone_to_scores(kind: str, shelf: Path, tmp_path: Path) -> No
 def test_openvino_gives_the_scores_of_torch(
     kind: str, shelf: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    pytest.importorskip("openvino", reason="needs the extra fast")
+    if find_spec("openvino") is None:
+        pytest.skip("needs the extra fast")
     network(shelf, kind).save(tmp_path / "mine", window=24_000)
     heard = [voice(s, f0=f) for s, f in ((1.5, 100.0), (0.4, 150.0), (3.0, 210.0))]
     expected = detector(tmp_path / "mine", family(kind))(heard)
@@ -316,11 +319,14 @@ def test_clap_hears_the_beginning_of_a_long_clip_and_nothing_is_drawn(shelf: Pat
 
 @pytest.mark.parametrize("name", NAMES)
 def test_half_precision_is_near(name: str, shelf: Path) -> None:
-    """As on a GPU: the backbone in bfloat16, the head in float32."""
+    """As on a GPU: the backbone in bfloat16, the head in float32. Without oneDNN, whose grouped convolution in bfloat16 is
+    wrong on processors with AMX (relative error 1.07 where 0.003 is right, torch 2.13)."""
     made = network(shelf, name)
     wave = torch.from_numpy(np.stack(clips(16_000, 16_000)))
-    with torch.autocast("cpu", torch.bfloat16):
-        halved = made(wave)
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")  # of TF32 on Intel's GPUs, whenever these flags are touched
+        with torch.backends.mkldnn.flags(enabled=False), torch.autocast("cpu", torch.bfloat16):
+            halved = made(wave)
     assert halved.dtype == torch.float32
     assert np.abs(halved.detach().numpy() - logits(made, wave)).max() < 0.1
     assert foundation.half(torch.device("cpu")) is None

@@ -6,6 +6,7 @@ import json
 import os
 import subprocess
 import sys
+from importlib.util import find_spec
 from pathlib import Path
 
 import numpy as np
@@ -14,18 +15,21 @@ import pytest
 import toys
 from signals import noise
 from spoofproof import bench, registry, runtime, shipped
+from spoofproof.ask import load_detector
 from spoofproof.errors import MissingPart, RunConflict, SpoofproofError, UnknownName
 from spoofproof.plan import Plan
 from spoofproof.types import Clip
 
 NETWORKS = sorted(path.stem for path in shipped.FOLDER.glob("*.onnx") if path.stem in registry.detectors)
+openvino = pytest.mark.skipif(find_spec("openvino") is None, reason="needs the extra fast")
 OTHERS = sorted(set(runtime.ENGINES) - {runtime.DEFAULT})
 
 
 @pytest.fixture(params=OTHERS)
 def other(request: pytest.FixtureRequest, monkeypatch: pytest.MonkeyPatch) -> str:
     """An engine that is not the default, chosen for this test."""
-    pytest.importorskip(request.param, reason="needs the extra fast")
+    if find_spec(request.param) is None:  # to import it here would be to import its telemetry
+        pytest.skip("needs the extra fast")
     monkeypatch.setenv(runtime.VARIABLE, request.param)
     return str(request.param)
 
@@ -77,6 +81,40 @@ def test_no_network_is_a_sentence_in_every_engine(other: str, tmp_path: Path) ->
             runtime.network(tmp_path / "absent.onnx", what="toy", engine=engine)
 
 
+@pytest.mark.parametrize("engine", runtime.ENGINES)
+def test_no_engine_reports_to_its_makers_or_writes_into_the_home_folder(engine: str, tmp_path: Path) -> None:
+    if find_spec(engine) is None:
+        pytest.skip("needs the extra fast")
+    program = (
+        "import sys; from spoofproof import runtime, shipped\n"
+        f"runtime.network(shipped.FOLDER / 'lfcc-lcnn.onnx', what='network', engine={engine!r})\n"
+        "print([name for name, there in sys.modules.items() if there and 'telemetry' in name.partition('.')[0]])\n"
+    )
+    bare = {
+        k: v for k, v in os.environ.items() if "TELEMETRY" not in k and k != "CI"
+    }  # in CI they would be quiet
+    told = subprocess.run(
+        [sys.executable, "-c", program],
+        env=bare | {"HOME": str(tmp_path)},
+        capture_output=True,
+        text=True,
+        check=True,
+    )
+    assert told.stdout.strip() == "[]" and list(tmp_path.iterdir()) == []
+
+
+@openvino
+def test_a_failure_of_the_engine_is_not_blamed_on_the_file(monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(content: bytes) -> None:
+        raise PermissionError("no room")
+
+    monkeypatch.setattr("spoofproof.runtime.openvino.read", broken)
+    with pytest.raises(
+        SpoofproofError, match=r"LFCC-LCNN: OpenVINO cannot run it here \(PermissionError: no room"
+    ):
+        runtime.network(shipped.FOLDER / "lfcc-lcnn.onnx", what="LFCC-LCNN", engine="openvino")
+
+
 def test_an_unknown_engine_and_one_that_is_not_installed(monkeypatch: pytest.MonkeyPatch) -> None:
     with pytest.raises(UnknownName, match="Did you mean openvino"):
         runtime.choose("openvin")
@@ -101,6 +139,16 @@ def test_a_run_folder_holds_the_scores_of_one_engine(
     del record["runtime"]  # a folder of before there was a choice is of the default
     (tmp_path / "run" / "run.json").write_text(json.dumps(record))
     bench.run(plan, trials, tmp_path / "run")
+
+
+def test_a_detector_that_is_loaded_is_loaded_again_for_another_engine(
+    other: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    _, fast = load_detector("lfcc-lcnn")
+    assert load_detector("lfcc-lcnn")[1] is fast
+    monkeypatch.delenv(runtime.VARIABLE)
+    _, default = load_detector("lfcc-lcnn")
+    assert default(clips()) != fast(clips())
 
 
 def test_the_command_hands_its_choice_to_its_workers(other: str, tmp_path: Path) -> None:

@@ -17,7 +17,7 @@ from spoofproof import bench
 from spoofproof.cell import put, score, todo
 from spoofproof.plan import Plan
 from spoofproof.scale import shard
-from spoofproof.scores import ScoreTable, begun_path, cell_path
+from spoofproof.scores import ScoreTable, begun_path, cell_path, rows_in, write_trials
 from spoofproof.types import Trial
 from test_bench import everything, plan
 from toys import write_corpus
@@ -117,20 +117,20 @@ def test_kill_9_in_the_middle_of_a_cell_does_not_score_again_what_was_saved(
         "    trials = read_trials(Path(sys.argv[1]) / 'known.parquet')\n"
         "    bench.run(plan, trials, Path(sys.argv[1]) / 'run', workers=int(sys.argv[2]))\n"
     )
-    from spoofproof.scores import read_cell, write_trials
-
     write_trials(tmp_path / "known.parquet", trials)
     command = [sys.executable, str(script), str(tmp_path), str(workers), *the_plan.detectors]
     process = subprocess.Popen(command, start_new_session=True)
     begun = begun_path(cell_path(tmp_path / "run", the_plan.detectors[0], "clean"))
     end = time.monotonic() + 120
-    while not (begun.exists() and len(read_cell(begun).ids) >= 32):
-        assert time.monotonic() < end and process.poll() is None
-        time.sleep(0.02)
-    os.killpg(process.pid, signal.SIGKILL)
-    process.wait()
+    try:
+        while rows_in(begun) < 32:
+            assert time.monotonic() < end and process.poll() is None
+            time.sleep(0.02)
+    finally:
+        os.killpg(process.pid, signal.SIGKILL)
+        process.wait()
 
-    saved = len(read_cell(begun).ids)
+    saved = rows_in(begun)
     assert 32 <= saved < len(trials) and not ScoreTable.read(tmp_path / "run").cells  # no report sees it
     before = heard(tmp_path).total()
     (tmp_path / "stop").unlink()

@@ -9,16 +9,21 @@ import numpy as np
 
 from . import registry
 from .errors import BadScores, SpoofproofError
+from .runtime import chosen
 from .types import Clip, Detector, DetectorSpec, Ref, Scores
 
 
-@lru_cache(maxsize=32)
 def load_detector(text: str) -> tuple[DetectorSpec, Detector]:
-    """The spec and the loaded model of ``name`` or ``name@argument``, kept for the life of the process.
+    """The spec and the loaded model of ``name`` or ``name@argument`` in the chosen runtime, kept for the life of the process.
 
     Raises UnknownName, MissingPart and what the factory raises as SpoofproofError; any other failure of a
     factory becomes a SpoofproofError that names the detector.
     """
+    return _loaded(text, chosen())
+
+
+@lru_cache(maxsize=32)
+def _loaded(text: str, engine: str) -> tuple[DetectorSpec, Detector]:
     ref = Ref.parse(text)
     spec = registry.detectors[ref.name]
     try:

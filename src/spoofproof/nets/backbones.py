@@ -223,6 +223,7 @@ def _from_hub(name: str) -> Path:
 
 
 def _snapshot(name: str, patterns: tuple[str, ...], allowed: bool) -> Path:
+    os.environ.setdefault("HF_HUB_DISABLE_TELEMETRY", "1")
     from huggingface_hub import snapshot_download
 
     return Path(snapshot_download(name, allow_patterns=list(patterns), local_files_only=not allowed))

@@ -16,7 +16,7 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
-from ..runtime.openvino import compiled
+from ..runtime.openvino import compiled, package
 
 
 class Compiled(nn.Module):  # type: ignore[misc]
@@ -43,8 +43,6 @@ class Compiled(nn.Module):  # type: ignore[misc]
 def _compile(
     backbone: Any, x: Tensor, others: dict[str, Tensor]
 ) -> Callable[[Mapping[Any, Any]], dict[str, Any]]:
-    import openvino
-
     class States(nn.Module):  # type: ignore[misc]
         def __init__(self) -> None:
             super().__init__()
@@ -57,7 +55,7 @@ def _compile(
     # the tracer records shapes and may not record how the numbers came to be: no inference mode
     with warnings.catch_warnings(), torch.inference_mode(False), torch.no_grad():
         warnings.simplefilter("ignore")  # of branches on shapes, which are the same in every window
-        model = openvino.convert_model(States().eval(), example_input=torch.zeros(x.shape))
+        model = package().convert_model(States().eval(), example_input=torch.zeros(x.shape))
     model.reshape(list(x.shape))
     model.outputs[0].get_tensor().set_names({"states"})
     return compiled(model)

@@ -54,6 +54,8 @@ def network(source: Path | bytes, *, what: str, mend: str = "", engine: str = DE
     try:
         content = source if isinstance(source, bytes) else source.read_bytes()
         return ENGINES[engine](content)
+    except SpoofproofError as error:
+        raise SpoofproofError(f"{what}: {error}") from None
     except Exception as error:  # the engines raise classes of their own that share no useful parent
         shown = "the network" if isinstance(source, bytes) else str(source)
         raise SpoofproofError(
@@ -63,7 +65,8 @@ def network(source: Path | bytes, *, what: str, mend: str = "", engine: str = DE
 
 def chosen() -> str:
     """The engine for detectors: SPOOFPROOF_RUNTIME, or the default. Raises UnknownName and MissingPart."""
-    return check(os.environ.get(VARIABLE) or DEFAULT)
+    engine = os.environ.get(VARIABLE) or DEFAULT
+    return engine if engine == DEFAULT else check(engine)
 
 
 def choose(engine: str) -> None:
@@ -95,7 +98,13 @@ def _openvino(content: bytes) -> Network:
 
     file = _session(content, optimised=False)  # for ports and facts in the file's own words
     names = [port.name for port in file.get_outputs()]
-    ask = compiled(read(content))
+    try:
+        ask = compiled(read(content))
+    except Exception as error:  # the file was opened a moment ago: it is not to blame
+        raise SpoofproofError(
+            f"OpenVINO cannot run it here ({type(error).__name__}: {str(error)[:200]}). Leave --runtime out, and "
+            f"{VARIABLE} unset: the default runtime needs nothing"
+        ) from None
 
     def run(fed: Mapping[str, NDArray[Any]]) -> list[NDArray[Any]]:
         answers = ask(fed)
@@ -109,7 +118,12 @@ ENGINES: Mapping[str, Callable[[bytes], Network]] = MappingProxyType(
 )
 
 
+# Since 1.29 ONNX Runtime reports what is run to its makers, and keeps a number of the machine in the home folder.
+_SILENT = {"ORT_DISABLE_TELEMETRY": "1", "ORT_TELEMETRY_DISABLED": "1"}
+
+
 def _session(content: bytes, optimised: bool = True) -> Any:
+    os.environ.update(_SILENT)
     import onnxruntime
 
     options = onnxruntime.SessionOptions()

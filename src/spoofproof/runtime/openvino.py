@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping
 from typing import Any
 
@@ -18,19 +19,24 @@ _ONE_THREAD = {
 }
 
 
-def read(content: bytes) -> Any:
-    """The model in the bytes of an .onnx file."""
+def package() -> Any:
+    """The package ``openvino`` without its telemetry, which would write into the home folder as soon as it is imported, and
+    tell its makers over the network what is run here."""
+    sys.modules.setdefault("openvino_telemetry", None)  # type: ignore[arg-type]  # "not installed"
     import openvino
 
-    return openvino.Core().read_model(content)
+    return openvino
+
+
+def read(content: bytes) -> Any:
+    """The model in the bytes of an .onnx file."""
+    return package().Core().read_model(content)
 
 
 def compiled(model: Any) -> Callable[[Mapping[Any, Arrays]], dict[str, Arrays]]:
     """``ask({input name or place: array}) -> {output name: array}``. model: an openvino.Model, changed by this."""
-    import openvino
-
     _selu_as_elu(model)
-    ready = openvino.Core().compile_model(model, "CPU", _ONE_THREAD)
+    ready = package().Core().compile_model(model, "CPU", _ONE_THREAD)
     request = ready.create_infer_request()
     names = [(port, sorted(port.names)) for port in ready.outputs]
 
@@ -44,8 +50,7 @@ def compiled(model: Any) -> Callable[[Mapping[Any, Arrays]], dict[str, Arrays]]:
 def _selu_as_elu(model: Any) -> None:
     """λ ELU(x; α) in place of each SELU: for ELU OpenVINO has machine code, for SELU a plain loop, which took two
     fifths of AASIST. Source of λ and α: Klambauer et al. 2017; here they are read off the node."""
-    from openvino import opset8
-
+    opset8 = package().opset8
     for node in model.get_ordered_ops():
         if node.get_type_name() == "Selu":
             alpha, scale = (float(node.input_value(place).get_node().data) for place in (1, 2))
