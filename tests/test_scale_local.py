@@ -134,7 +134,9 @@ def test_kill_9_in_the_middle_of_a_cell_does_not_score_again_what_was_saved(
     assert 32 <= saved < len(trials) and not ScoreTable.read(tmp_path / "run").cells  # no report sees it
     before = heard(tmp_path).total()
     (tmp_path / "stop").unlink()
-    bench.run(the_plan, trials, tmp_path / "run")
+    seen: list[bench.Progress] = []
+    bench.run(the_plan, trials, tmp_path / "run", progress=seen.append)
+    assert seen[-1].done == seen[-1].total == len(trials)
     assert heard(tmp_path).total() - before == len(trials) - saved
     assert not begun.exists()
     (tmp_path / "other").mkdir()

@@ -58,17 +58,18 @@ def crew(workers: int) -> Iterator[Crew]:
         pool.shutdown(wait=True, cancel_futures=True)
 
 
-def _pieces(jobs: Sequence[Job], workers: int) -> Iterator[tuple[Cut, int]]:
+def _pieces(jobs: Sequence[Job], workers: int, tick: Tick) -> Iterator[tuple[Cut, int]]:
     """Whole jobs where there are many and they are small, else so many pieces that no worker waits long for the last one.
     Cut when their turn comes: a million trials are not held a hundred times."""
     parts = -(-_PIECES * workers // max(1, len(jobs)))
     for job in jobs:
         opened = Cut(job, lambda work: max(1, min(MOST, -(-len(work.trials) // parts)) // BATCH) * BATCH)
+        tick(opened.spared)
         yield from ((opened, place) for place in range(len(opened.pieces)))
 
 
 def _alone(jobs: Sequence[Job], tick: Tick, done: Callable[[Job], None]) -> None:
-    for opened, place in _pieces(jobs, 1):
+    for opened, place in _pieces(jobs, 1, tick):
         opened.take(place, score(opened.pieces[place], tick))
         while (again := opened.redo()) is not None:
             opened.take(again, score(opened.pieces[again]))
@@ -94,7 +95,7 @@ def _together(
     done: Callable[[Job], None],
 ) -> None:
     """Hand out pieces in the order of the jobs, and write each job when the last of its pieces is there."""
-    pieces = _pieces(jobs, workers)
+    pieces = _pieces(jobs, workers, tick)
     flights: dict[Future[Part], tuple[Cut, int]] = {}
     try:
         while True:

@@ -146,6 +146,7 @@ class _Driver:
         """Cut when their turn comes: a million trials are not held a hundred times."""
         for job in jobs:
             opened = Cut(job, lambda work: size_for(work, max(1, len(self.hands))))
+            self.tick(opened.spared)
             yield from (_Piece(opened, place) for place in range(len(opened.pieces)))
 
     def _recruit(self) -> None:

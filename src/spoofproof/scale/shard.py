@@ -24,12 +24,14 @@ class Cut:
     """A job in pieces, and what came back of them: every piece is taken, ``redo`` may ask for one more, then ``put``.
 
     size: a function of what is left of the job (``cell.todo``) -> trials in a piece. What came back is saved once a
-    minute, so that a cell that takes days is not begun anew after a kill.
+    minute, so that a cell that takes days is not begun anew after a kill. spared: trials of the job that such a saving
+    leaves nothing to do for.
     """
 
     def __init__(self, job: Job, size: Callable[[Job], int]) -> None:
         self.job, self._work = job, todo(job)
         self.pieces = cut(self._work, size(self._work))
+        self.spared = max(0, job.left - len(self._work.trials))
         self._parts: dict[int, Part] = {}
         self._due = set(range(len(self.pieces)))
         self._saved = time.monotonic()
