@@ -178,6 +178,8 @@ def test_corpus_audit_and_how_to_repeat_are_there(full: Results) -> None:
         and "--seed 2025" in shown
     )
     assert "c0ffeec0ffee" in shown and "abc1234" in shown
+    fast = replace(full, record={**full.record, "runtime": "openvino"})
+    assert "spoofproof --runtime openvino bench --plan default" in flat(page(fast)[1].text)
 
 
 def test_shortcut_sentence_warns_when_flagged() -> None:

@@ -14,7 +14,7 @@ from pathlib import Path
 import pytest
 
 from spoofproof import bench
-from spoofproof.cell import put, score, todo
+from spoofproof.cell import put, save, score, todo
 from spoofproof.plan import Plan
 from spoofproof.scale import shard
 from spoofproof.scores import ScoreTable, begun_path, cell_path, rows_in, write_trials
@@ -142,6 +142,25 @@ def test_kill_9_in_the_middle_of_a_cell_does_not_score_again_what_was_saved(
     (tmp_path / "other").mkdir()
     bench.run(the_plan, trials, tmp_path / "other" / "run")
     assert everything(tmp_path / "run") == everything(tmp_path / "other" / "run")
+
+
+def test_what_a_cell_holds_and_what_was_begun_of_it_are_both_known(
+    trials: list[Trial], tmp_path: Path
+) -> None:
+    """As after a run on a budget that went deeper and was killed."""
+    the_plan = plan(tmp_path, "tilt", conditions=["clean"])
+    record = bench.prepare(the_plan, trials, tmp_path / "run", {})
+    (job,) = bench.missing(the_plan, trials, tmp_path / "run", record).jobs
+    first = replace(job, trials=job.trials[:16])
+    put(first, [score(todo(first))], facts=True)
+    save(job, [score(replace(job, trials=job.trials[16:32]))])
+    work = todo(job)
+    assert work.trials == job.trials[32:] and not work.facts
+    put(job, [score(work)], facts=False)
+    whole = replace(job, run=tmp_path / "whole")
+    put(whole, [score(todo(whole))], facts=True)
+    cells = [cell_path(tmp_path / name, the_plan.detectors[0], "clean") for name in ("run", "whole")]
+    assert cells[0].read_bytes() == cells[1].read_bytes() and not begun_path(cells[0]).exists()
 
 
 def test_a_cell_is_saved_once_a_minute_and_not_oftener(

@@ -12,6 +12,7 @@ from array import array
 from collections import OrderedDict
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain
 from pathlib import Path
 from typing import Any
 
@@ -103,9 +104,9 @@ class Part:
 def todo(job: Job) -> Job:
     """What is left of a job, given what lies on disk: the rest of it needs no run folder."""
     held = {
-        text: frozenset(cell.ids)
+        text: frozenset(chain.from_iterable(cell.ids for cell in known))
         for text in job.detectors
-        for cell in _known(cell_path(job.run, text, job.condition))
+        if (known := _known(cell_path(job.run, text, job.condition)))
     }
     facts = not condition_path(job.run, job.condition).exists()
     job = replace(job, held=held, facts=facts)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..results import Breakdown, Results
+from ..runtime import DEFAULT
 from ..types import CLEAN, Estimate
 from . import calibration, marks, view, words
 from .words import ACCURACY, AUROC, EER, FALSE_ALARM, MISS, ORACLE
@@ -299,7 +300,7 @@ def run_rows(results: Results) -> list[list[str]]:
         ],
         ["made", f"{made.get('at', '')} on {made.get('machine', '')}, Python {made.get('python', '')}"],
         ["version", f"spoofproof {made.get('spoofproof', '')} {made.get('revision', '')}".strip()],
-        ["runtime", str(record.get("runtime", "onnxruntime"))],
+        ["runtime", str(record.get("runtime", DEFAULT))],
         ["packages", ", ".join(f"{k} {v}" for k, v in made.get("packages", {}).items())],
         ["again", reproduce(results)],
     ]
@@ -309,7 +310,9 @@ def run_rows(results: Results) -> list[list[str]]:
 def reproduce(results: Results) -> str:
     """The command that runs this again."""
     record = results.record
-    words_ = ["spoofproof", "bench", "--plan", str(record.get("plan", "default"))]
+    engine = str(record.get("runtime", DEFAULT))
+    words_ = ["spoofproof", *(() if engine == DEFAULT else ("--runtime", engine))]
+    words_ += ["bench", "--plan", str(record.get("plan", "default"))]
     if name := record.get("corpus", {}).get("name"):
         words_ += ["--corpus", str(name)]
     for detector in results.detectors:
