@@ -16,7 +16,7 @@ _SOURCE = "Wang and Yamagishi 2021, the LFCC-LCNN baseline of ASVspoof 2021, sta
     name="lfcc-lcnn",
     seconds=WINDOW_SAMPLES / RATE,
     card=card_or("lfcc-lcnn", {"architecture": _SOURCE}),
-    cost=15,
+    cost=10,
 )
 def lfcc_lcnn(path: str = "") -> Detector:
     """LFCC-LCNN: a light CNN with max-feature-map over 60 cepstra and deltas; score is the log odds of bona fide.

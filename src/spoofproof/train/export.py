@@ -15,6 +15,7 @@ import torch
 from .. import nets, runtime
 from ..audio import whole_file
 from ..errors import SpoofproofError
+from .halves import in_two
 
 PARITY = 1e-4  # largest difference between torch and ONNX Runtime that an export may show, in raw log odds
 
@@ -63,7 +64,9 @@ def graph(module: torch.nn.Module, example: torch.Tensor, output: str) -> Any:
             module, (example,), dynamo=True, verbose=False, input_names=["wave"], output_names=[output]
         )
     assert program is not None
-    return program.model_proto
+    model = program.model_proto
+    in_two(model)
+    return model
 
 
 def _difference(detector: torch.nn.Module, data: bytes, window: int) -> float:
