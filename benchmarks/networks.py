@@ -8,6 +8,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import spoofproof
 from spoofproof.audio import WINDOW_SAMPLES
 
 FOLDER = Path(tempfile.gettempdir()) / "spoofproof-benchmarks"
@@ -24,7 +25,8 @@ def made(name: str) -> tuple[Any, Path]:
     torch.set_num_threads(1)
     network = nets.build(name).eval()
     path = FOLDER / f"{name}-{torch.__version__}.onnx"
-    if not path.exists():
+    code = [f for room in ("nets", "train") for f in (Path(spoofproof.__file__).parent / room).glob("*.py")]
+    if not path.exists() or path.stat().st_mtime < max(file.stat().st_mtime for file in code):
         export(network, path, name=name, settings={}, window=WINDOW_SAMPLES, calibration=(1.0, 0.0))
     return nets.Detector(network, 1.0, 0.0).eval(), path
 
