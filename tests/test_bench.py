@@ -207,29 +207,42 @@ def test_half_files_of_a_killed_run_are_swept_once_they_are_old(trials: list[Tri
 def test_workers_do_not_outlive_their_parent(
     whole: tuple[Plan, Path], trials: list[Trial], tmp_path: Path
 ) -> None:
-    program = (
-        "import os, sys, time\n"
-        "from concurrent.futures import ProcessPoolExecutor\n"
-        "import multiprocessing\n"
-        "from spoofproof.scale.local import _start\n"
-        "if __name__ == '__main__':\n"
-        "    context = multiprocessing.get_context('spawn')\n"
-        "    pool = ProcessPoolExecutor(1, mp_context=context, initializer=_start, initargs=(context.Queue(), os.getpid()))\n"
-        "    print(pool.submit(os.getpid).result(), flush=True)\n"
-        "    time.sleep(60)\n"
+    """Not even in the middle of a clip."""
+    (tmp_path / "sleeper.py").write_text(
+        "import os, time, spoofproof\n"
+        "from pathlib import Path\n"
+        "@spoofproof.detector(rate=16_000)\n"
+        "def sleeper(_: str = '') -> spoofproof.Detector:\n"
+        "    'Falls asleep.'\n"
+        "    def score(clips):\n"
+        "        Path(__file__).with_name(f'{os.getpid()}.asleep').touch()\n"
+        "        time.sleep(300)\n"
+        "    return score\n"
     )
     script = tmp_path / "parent.py"
-    script.write_text(program)
-    process = subprocess.Popen([sys.executable, str(script)], stdout=subprocess.PIPE, text=True)
-    assert process.stdout is not None
-    child = int(process.stdout.readline())
+    script.write_text(
+        "import sys\n"
+        "from pathlib import Path\n"
+        "from spoofproof import bench\n"
+        "from spoofproof.plan import Plan\n"
+        "from spoofproof.scores import read_trials\n"
+        "if __name__ == '__main__':\n"
+        "    trials = read_trials(Path(sys.argv[1]) / 'trials.parquet')\n"
+        "    plan = Plan.make(name='t', detectors=['sleeper.py:sleeper'], conditions=['clean', 'identity'])\n"
+        "    bench.run(plan, trials, Path('run'), workers=2)\n"
+    )
+    process = subprocess.Popen([sys.executable, str(script), str(whole[1])], cwd=tmp_path)
+    deadline = time.monotonic() + 60
+    while len(list(tmp_path.glob("*.asleep"))) < 2 and time.monotonic() < deadline:
+        time.sleep(0.05)
     process.kill()
     process.wait()
+    children = [int(path.stem) for path in tmp_path.glob("*.asleep")]
+    assert len(children) == 2
     deadline = time.monotonic() + 10
-    while Path(f"/proc/{child}").exists() and time.monotonic() < deadline:
+    while any(Path(f"/proc/{child}").exists() for child in children) and time.monotonic() < deadline:
         time.sleep(0.1)
-    process.stdout.close()
-    assert not Path(f"/proc/{child}").exists()
+    assert not any(Path(f"/proc/{child}").exists() for child in children)
 
 
 def test_a_broken_file_is_an_error_row_with_its_cause(trials: list[Trial], tmp_path: Path) -> None:

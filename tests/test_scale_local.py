@@ -15,6 +15,7 @@ import pytest
 
 from spoofproof import bench
 from spoofproof.cell import put, save, score, todo
+from spoofproof.errors import BadScores, SpoofproofError
 from spoofproof.plan import Plan
 from spoofproof.scale import shard
 from spoofproof.scores import ScoreTable, begun_path, cell_path, rows_in, write_trials
@@ -41,7 +42,9 @@ def witness(wanted: str = "1") -> spoofproof.Detector:
         (FOLDER / f"{os.getpid()}.process").touch()
         while len(list(FOLDER.glob("*.process"))) < int(wanted) and time.monotonic() < end:
             time.sleep(0.02)
-        while (FOLDER / "stop").exists() and len((FOLDER / "heard").read_text().split()) >= 32:
+        while (FOLDER / "stop").exists() and len((FOLDER / "heard").read_text().split()) >= int(
+            (FOLDER / "stop").read_text()
+        ):
             time.sleep(0.02)
         with open(FOLDER / "heard", "a") as log:
             log.writelines(hashlib.sha256(clip.samples.tobytes()).hexdigest() + "\\n" for clip in clips)
@@ -102,7 +105,7 @@ def test_kill_9_in_the_middle_of_a_cell_does_not_score_again_what_was_saved(
     workers: int, trials: list[Trial], tmp_path: Path
 ) -> None:
     the_plan = witness(tmp_path, 1, "clean")
-    (tmp_path / "stop").touch()  # after 32 clips the detector waits to be killed
+    (tmp_path / "stop").write_text("32")  # after so many clips the detector waits to be killed
     script = tmp_path / "go.py"
     script.write_text(
         "import sys\n"
@@ -179,3 +182,32 @@ def test_a_cell_is_saved_once_a_minute_and_not_oftener(
         clock[0] += 25.0
         cut.take(place, score(piece))
     assert saves == [3] and cut.whole  # at 75 s; the last piece makes the cell whole
+
+
+def test_a_worker_that_is_killed_ends_the_run_with_a_sentence_and_leaves_nobody(
+    trials: list[Trial], tmp_path: Path
+) -> None:
+    the_plan = witness(tmp_path, 2, "clean", "gaussian_noise@5")
+    (tmp_path / "stop").write_text("16")  # after so many clips everybody waits
+    fallen: list[int] = []
+
+    def strike(progress: bench.Progress) -> None:
+        there = [int(path.stem) for path in tmp_path.glob("*.process")]
+        if len(there) == 2 and not fallen:
+            fallen.extend(there)
+            os.kill(there[0], signal.SIGKILL)
+
+    with pytest.raises(SpoofproofError, match=r"a worker process died .* run the same command again"):
+        bench.run(the_plan, trials, tmp_path / "run", workers=2, progress=strike)
+    assert len(fallen) == 2
+    for pid in fallen:  # the other one was sent away and waited for
+        with pytest.raises(ProcessLookupError):
+            os.kill(pid, 0)
+    (tmp_path / "stop").unlink()
+    bench.run(the_plan, trials, tmp_path / "run", workers=2)
+    assert len(ScoreTable.read(tmp_path / "run").cells) == 2
+
+
+def test_an_error_of_a_worker_is_raised_here(trials: list[Trial], tmp_path: Path) -> None:
+    with pytest.raises(BadScores, match="returned scores of shape"):
+        bench.run(plan(tmp_path, "pair", conditions=["clean"]), trials, tmp_path / "run", workers=2)

@@ -11,20 +11,24 @@ import os
 import signal
 import threading
 import time
+import traceback
 from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
-from concurrent.futures.process import BrokenProcessPool
 from contextlib import AbstractContextManager, contextmanager
-from itertools import chain, islice
-from queue import Empty
+from dataclasses import dataclass
+from itertools import chain
+from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from ..cell import BATCH, Job, Part, Tick, score
 from ..errors import BadPlan, SpoofproofError
 from .shard import MOST, Cut
 
-_AHEAD = 2  # pieces a worker holds: one that it scores, one that waits
 _PIECES = 8  # pieces for each worker, at least: none waits long for the last one
+
+_DIED = (
+    "a worker process died (often: out of memory, or killed). Every finished cell is kept; run the same command again to "
+    "go on, with fewer --workers if memory is short."
+)
 
 Crew = Callable[[Sequence[Job], Tick, Callable[[Job], None]], None]
 
@@ -49,13 +53,20 @@ def crew(workers: int) -> Iterator[Crew]:
         with one_thread():
             yield _alone
         return
-    context = multiprocessing.get_context("spawn")
-    ticks = context.Queue()
-    pool = ProcessPoolExecutor(workers, mp_context=context, initializer=_start, initargs=(ticks, os.getpid()))
+    hands: list[_Hand] = []
     try:
-        yield lambda jobs, tick, done: _together(pool, workers, ticks, jobs, tick, done)
+        with _ctrl_c_held():
+            hands += (_hired() for _ in range(workers))
+        yield lambda jobs, tick, done: _together(hands, jobs, tick, done)
+    except BaseException:
+        for hand in hands:
+            hand.process.terminate()
+        raise
     finally:
-        pool.shutdown(wait=True, cancel_futures=True)
+        for hand in hands:
+            hand.line.close()  # one that waits for work ends with its line
+        for hand in hands:
+            hand.process.join()
 
 
 def _pieces(jobs: Sequence[Job], workers: int, tick: Tick) -> Iterator[tuple[Cut, int]]:
@@ -86,48 +97,65 @@ def one_thread() -> AbstractContextManager[Any]:
     return limits
 
 
-def _together(
-    pool: ProcessPoolExecutor,
-    workers: int,
-    ticks: Any,
-    jobs: Sequence[Job],
-    tick: Tick,
-    done: Callable[[Job], None],
-) -> None:
+@dataclass(slots=True, eq=False)
+class _Hand:
+    """A worker as this process sees it: the only other end of its line, so that its death is heard. holds: its piece."""
+
+    process: Any
+    line: Connection
+    holds: tuple[Cut, int] | None = None
+
+    def give(self, opened: Cut, place: int) -> None:
+        """Let it score a piece. Raises SpoofproofError where it is dead."""
+        try:
+            self.line.send((opened.pieces[place], not opened.knows(place)))
+        except OSError:
+            raise SpoofproofError(_DIED) from None
+        self.holds = opened, place
+
+    def hear(self) -> Any:
+        """What it says next: trials just done, what came of its piece, or the error that it met. Raises SpoofproofError
+        where it is dead."""
+        try:
+            return self.line.recv()
+        except (EOFError, OSError):
+            raise SpoofproofError(_DIED) from None
+
+
+def _together(hands: Sequence[_Hand], jobs: Sequence[Job], tick: Tick, done: Callable[[Job], None]) -> None:
     """Hand out pieces in the order of the jobs, and write each job when the last of its pieces is there."""
-    pieces = _pieces(jobs, workers, tick)
-    flights: dict[Future[Part], tuple[Cut, int]] = {}
-    try:
-        while True:
-            with _ctrl_c_held():
-                for opened, place in islice(pieces, _AHEAD * workers - len(flights)):
-                    counts = not opened.knows(place)
-                    flights[pool.submit(_work, opened.pieces[place], counts)] = opened, place
-            if not flights:
-                break
-            finished, _ = wait(flights, timeout=0.2, return_when=FIRST_COMPLETED)
-            _drain(ticks, tick)
-            for future in finished:
-                opened, place = flights.pop(future)
-                opened.take(place, future.result())
+    pieces = _pieces(jobs, len(hands), tick)
+    while True:
+        for hand in hands:
+            if hand.holds is None and (piece := next(pieces, None)) is not None:
+                hand.give(*piece)
+        busy = {hand.line: hand for hand in hands if hand.holds is not None}
+        if not busy:
+            return
+        for line in wait(list(busy)):
+            hand = busy[line]  # type: ignore[index]  # sockets too, says its stub
+            said = hand.hear()
+            if isinstance(said, int):
+                tick(said)
+            elif isinstance(said, Exception):
+                raise said
+            elif hand.holds is not None:
+                (opened, place), hand.holds = hand.holds, None
+                opened.take(place, said)
                 if (again := opened.redo()) is not None:
                     pieces = chain([(opened, again)], pieces)
                 elif opened.whole:
                     opened.put()
                     done(opened.job)
-        _drain(ticks, tick)
-    except BrokenProcessPool:
-        raise SpoofproofError(
-            "a worker process died (often: out of memory, or killed). Every finished cell is kept; run the same "
-            "command again to go on, with fewer --workers if memory is short."
-        ) from None
-    except BaseException:
-        pool_processes = list(pool._processes.values())
-        for process in pool_processes:
-            process.terminate()
-        for process in pool_processes:
-            process.join()
-        raise
+
+
+def _hired() -> _Hand:
+    context = multiprocessing.get_context("spawn")
+    ours, theirs = context.Pipe()
+    process = context.Process(target=_serve, args=(theirs, os.getpid()))
+    process.start()
+    theirs.close()
+    return _Hand(process, ours)
 
 
 @contextmanager
@@ -143,31 +171,31 @@ def _ctrl_c_held() -> Iterator[None]:
         signal.pthread_sigmask(signal.SIG_SETMASK, before)
 
 
-_ticks: Any = None
-
-
-def _start(ticks: Any, parent: int) -> None:
-    """Runs once in each worker: one thread, Ctrl-C is the parent's business, and no life without a parent."""
-    global _ticks
-    _ticks = ticks
+def _serve(line: Connection, parent: int) -> None:
+    """What a worker does: score one piece after another, with one thread; Ctrl-C is the parent's business, and there is no
+    life without a parent."""
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # where it could not be held back
-    one_thread().__enter__()
     threading.Thread(target=_die_with, args=(parent,), daemon=True).start()
+    with one_thread():
+        while True:
+            try:
+                piece, counts = line.recv()
+            except EOFError:
+                return
+            line.send(_answer(piece, line.send if counts else lambda n: None))
+
+
+def _answer(piece: Job, tick: Tick) -> Part | Exception:
+    """What came of a piece, or the error that it ends the run with, as something that can be sent."""
+    try:
+        return score(piece, tick)
+    except SpoofproofError as error:
+        return error if type(error).__module__.startswith("spoofproof.") else SpoofproofError(str(error))
+    except Exception:  # a mistake in this package: with its traceback
+        return RuntimeError(f"in a worker:\n{traceback.format_exc()}")
 
 
 def _die_with(parent: int) -> None:
     while os.getppid() == parent:
         time.sleep(0.5)
     os._exit(1)
-
-
-def _work(piece: Job, counts: bool) -> Part:
-    return score(piece, _ticks.put if counts else lambda n: None)
-
-
-def _drain(ticks: Any, tick: Tick) -> None:
-    try:
-        while True:
-            tick(ticks.get_nowait())
-    except Empty:
-        return
