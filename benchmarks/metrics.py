@@ -1,26 +1,18 @@
 """Speed of metrics and of the bootstrap: ratios against the way of the published evaluation packages, within one run.
 
-    python benchmarks/metrics.py [--report ROWS]
+    python benchmarks/metrics.py
 
 prints a table: processor seconds (of all threads) and wall seconds of ours and of the published way, and the ratio of the
 processor seconds. The published way is written here anew after what the packages of ASVspoof 2019, 2021 and 5 do: every
 call sorts all trials and makes the whole curve; min DCF is a loop over all thresholds; there is no bootstrap, so that
 resampling means to draw trials, copy their scores and call again. Where it would take hours it is timed on a few
 resamples, as many as the table says.
-
-With --report: writes a run of ROWS trials (1000000, say) and two conditions, and makes its whole report in a process of
-its own; the peak of its memory is in the last line.
 """
 
 from __future__ import annotations
 
-import argparse
 import os
 import platform
-import resource
-import subprocess
-import sys
-import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
@@ -30,7 +22,6 @@ import numpy as np
 from spoofproof.metrics.cost import min_dcf
 from spoofproof.metrics.rank import eer, eer_asvspoof
 from spoofproof.results import DEFAULT_METRICS
-from spoofproof.scores import Cell, cell_path, condition_path, write_cell, write_json, write_trials
 from spoofproof.stats import Bootstrap, resamples
 from spoofproof.stats.estimate import metric_values
 from spoofproof.types import Scores, Trial
@@ -41,26 +32,18 @@ COUNT = 1000
 
 def main() -> None:
     """Run all and print a line each."""
-    options = argparse.ArgumentParser()
-    options.add_argument("--report", type=int, default=0, metavar="ROWS")
-    options.add_argument("--only-report", type=Path, help=argparse.SUPPRESS)
-    chosen = options.parse_args()
-    if chosen.only_report:
-        make_report(chosen.only_report)
-        return
     print(machine() + "\n")
     print(
         "| what | ours, CPU s | wall s | published way, CPU s | wall s | ratio |\n|---|---|---|---|---|---|"
     )
     for name, ours, theirs, times in rows():
-        mine, its = clock(ours), clock(theirs) if theirs else (float("nan"), float("nan"))
-        its = (its[0] * times, its[1] * times)
-        print(
-            f"| {name} | {mine[0]:.3f} | {mine[1]:.3f} | {its[0]:.2f} | {its[1]:.2f} | {its[0] / mine[0]:.0f} × |",
-            flush=True,
-        )
-    if chosen.report:
-        report_of(chosen.report)
+        mine = clock(ours)
+        line = f"| {name} | {mine[0]:.3f} | {mine[1]:.3f} |"
+        if theirs is None:
+            print(f"{line} | | |", flush=True)
+            continue
+        its = [times * seconds for seconds in clock(theirs)]
+        print(f"{line} {its[0]:.2f} | {its[1]:.2f} | {its[0] / mine[0]:.0f} × |", flush=True)
 
 
 def rows() -> list[tuple[str, Callable[[], object], Callable[[], object] | None, float]]:
@@ -209,73 +192,6 @@ def make(n_bonafide: int, n_spoof: int, speakers: int, attacks: int) -> tuple[li
         for i in range(who.size)
     ]
     return trials, shift + rng.normal(size=who.size)
-
-
-def report_of(count: int) -> None:
-    """The report of a run with ``count`` eval trials, two conditions and two detectors, in a process of its own."""
-    with tempfile.TemporaryDirectory() as folder:
-        run = Path(folder) / "run"
-        trials, scores = make(count // 10, count - count // 10, 400, 30)
-        names, detectors = ["clean", "noise@1", "noise@2"], ["one", "two"]
-        record = {
-            "format": 1,
-            "plan": "made",
-            "summary": "scores of a seed",
-            "seed": 0,
-            "window": {"rate": 16_000, "samples": 64_600, "pad": "repeat"},
-            "listen": {"measured": 0, "samples": 0},
-            "conditions": names,
-            "detectors": {d: {"summary": "Made.", "card": {}, "identity": d} for d in detectors},
-            "corpus": {
-                "name": "made",
-                "digest": "0" * 64,
-                "trials": count,
-                "counts": [],
-                "speakers": 400,
-                "attacks": 30,
-                "languages": [],
-            },
-            "made": {"at": "", "spoofproof": "", "revision": "", "python": "", "machine": "", "packages": {}},
-        }
-        write_json(run / "run.json", record)
-        write_trials(run / "trials.parquet", trials)
-        ids, ok = tuple(t.id for t in trials), ("ok",) * count
-        for k, name in enumerate(names):
-            facts = {
-                "corruption": "noise" if k else "",
-                "family": "noise" if k else "clean",
-                "index": k,
-                "status": "ok",
-            }
-            write_json(condition_path(run, name), facts | {"level": float(k) if k else None, "digest": name})
-            for i, d in enumerate(detectors):
-                noise = np.random.default_rng([k, i]).normal(0, 0.3 + k, count)
-                write_cell(cell_path(run, d, name), Cell(ids, scores + noise, ok))
-        del trials, scores, ids, ok
-        subprocess.run([sys.executable, __file__, "--only-report", str(run)], check=True)
-
-
-def make_report(run: Path) -> None:
-    """Read a run and make its report; print what it took."""
-    from spoofproof import report
-    from spoofproof.results import evaluate
-    from spoofproof.scores import ScoreTable
-
-    begin = time.process_time()
-    table = ScoreTable.read(run)
-    read, peak = time.process_time(), peak_gb()
-    results = evaluate(table)
-    report.write(results, table, run, run=run)
-    print(
-        f"\nreport of {len(table.trials)} trials, {len(results.cells)} cells, {len(DEFAULT_METRICS)} metrics, 1000 resamples: "
-        f"reading {read - begin:.1f} s, all {time.process_time() - begin:.1f} s of processor time; peak memory "
-        f"{peak:.2f} GB after reading, {peak_gb():.2f} GB in the end"
-    )
-
-
-def peak_gb() -> float:
-    """Largest resident set so far, in GB."""
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1e6
 
 
 if __name__ == "__main__":
