@@ -36,22 +36,21 @@ def cpu() -> float:
 def milliseconds(run: Callable[[], object], times: int) -> float:
     """Median over ``times`` calls, after one that warms up."""
     run()
-    taken = []
-    for _ in range(times):
-        begin = cpu()
-        run()
-        taken.append(cpu() - begin)
-    return 1e3 * statistics.median(taken)
+    return statistics.median(_each(run, times))
 
 
 def fastest(run: Callable[[], object], times: int) -> float:
     """Milliseconds of the fastest of ``times`` calls."""
+    return min(_each(run, times))
+
+
+def _each(run: Callable[[], object], times: int) -> list[float]:
     taken = []
     for _ in range(times):
         begin = cpu()
         run()
-        taken.append(cpu() - begin)
-    return 1e3 * min(taken)
+        taken.append(1e3 * (cpu() - begin))
+    return taken
 
 
 def peak(size: int = 1024, times: int = 5) -> float:

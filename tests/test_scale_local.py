@@ -17,7 +17,7 @@ from spoofproof import bench
 from spoofproof.cell import put, save, score, todo
 from spoofproof.errors import BadScores, SpoofproofError
 from spoofproof.plan import Plan
-from spoofproof.scale import shard
+from spoofproof.scale import local, shard
 from spoofproof.scores import ScoreTable, begun_path, cell_path, rows_in, write_trials
 from spoofproof.types import Trial
 from test_bench import everything, plan
@@ -77,6 +77,16 @@ def test_one_condition_keeps_two_workers_busy(trials: list[Trial], tmp_path: Pat
     bench.run(witness(tmp_path, 2, "clean"), trials, tmp_path / "run", workers=2)
     assert len(list(tmp_path.glob("*.process"))) == 2
     assert heard(tmp_path).total() == len(trials)
+
+
+def test_small_jobs_stay_whole_where_there_are_many(trials: list[Trial], tmp_path: Path) -> None:
+    """72 trials are five batches, the last one not full: one piece, not one and a rest."""
+    the_plan = plan(tmp_path, "tilt", conditions=["clean", "gaussian_noise@*", "smooth@*", "low_pass@*"])
+    record = bench.prepare(the_plan, trials, tmp_path / "run", {})
+    jobs = bench.missing(the_plan, trials, tmp_path / "run", record).jobs
+    pieces = list(local._pieces(jobs, 2, lambda n: None))
+    assert len(jobs) >= 16 and len(pieces) == len(jobs)
+    assert len(list(local._pieces(jobs[:1], 2, lambda n: None))) == 5
 
 
 @pytest.mark.parametrize("workers", [1, 2, 3])
@@ -211,3 +221,23 @@ def test_a_worker_that_is_killed_ends_the_run_with_a_sentence_and_leaves_nobody(
 def test_an_error_of_a_worker_is_raised_here(trials: list[Trial], tmp_path: Path) -> None:
     with pytest.raises(BadScores, match="returned scores of shape"):
         bench.run(plan(tmp_path, "pair", conditions=["clean"]), trials, tmp_path / "run", workers=2)
+
+
+def test_an_error_of_somebodys_own_class_arrives_as_its_sentence(trials: list[Trial], tmp_path: Path) -> None:
+    """Its class is known in the worker alone, which read the file."""
+    file = tmp_path / "grumpy.py"
+    file.write_text(
+        "import spoofproof\n"
+        "from spoofproof.errors import SpoofproofError\n"
+        "class NotToday(SpoofproofError): pass\n"
+        "@spoofproof.detector(rate=16_000)\n"
+        "def grumpy(_: str = '') -> spoofproof.Detector:\n"
+        "    'Refuses.'\n"
+        "    def score(clips):\n"
+        "        raise NotToday('come back tomorrow')\n"
+        "    return score\n"
+    )
+    the_plan = Plan.make(name="p", detectors=(f"{file}:grumpy",), conditions=("clean",), measured=0, listen=0)
+    with pytest.raises(SpoofproofError, match="come back tomorrow") as caught:
+        bench.run(the_plan, trials, tmp_path / "run", workers=2)
+    assert type(caught.value) is SpoofproofError

@@ -21,7 +21,7 @@ from typing import Any
 
 from ..cell import BATCH, Job, Part, Tick, score
 from ..errors import BadPlan, SpoofproofError
-from .shard import MOST, Cut
+from .shard import MOST, Cut, batches, sendable
 
 _PIECES = 8  # pieces for each worker, at least: none waits long for the last one
 
@@ -74,7 +74,7 @@ def _pieces(jobs: Sequence[Job], workers: int, tick: Tick) -> Iterator[tuple[Cut
     Cut when their turn comes: a million trials are not held a hundred times."""
     parts = -(-_PIECES * workers // max(1, len(jobs)))
     for job in jobs:
-        opened = Cut(job, lambda work: max(1, min(MOST, -(-len(work.trials) // parts)) // BATCH) * BATCH)
+        opened = Cut(job, lambda work: batches(min(MOST, -(-len(work.trials) // parts))))
         tick(opened.spared)
         yield from ((opened, place) for place in range(len(opened.pieces)))
 
@@ -180,7 +180,7 @@ def _serve(line: Connection, parent: int) -> None:
         while True:
             try:
                 piece, counts = line.recv()
-            except EOFError:
+            except (EOFError, OSError):  # the parent is done, or gone
                 return
             line.send(_answer(piece, line.send if counts else lambda n: None))
 
@@ -190,7 +190,7 @@ def _answer(piece: Job, tick: Tick) -> Part | Exception:
     try:
         return score(piece, tick)
     except SpoofproofError as error:
-        return error if type(error).__module__.startswith("spoofproof.") else SpoofproofError(str(error))
+        return sendable(error)
     except Exception:  # a mistake in this package: with its traceback
         return RuntimeError(f"in a worker:\n{traceback.format_exc()}")
 

@@ -26,7 +26,7 @@ from ..corruptions import recordings
 from ..errors import SpoofproofError
 from .cluster import Say, connected, environment, has_gpus, line_of, needs, nodes, require, room_for, shown
 from .local import one_thread
-from .shard import Cut, size_for
+from .shard import Cut, sendable, size_for
 
 _AHEAD = 2  # pieces a worker holds: one that it scores, one that waits
 _TRIES = 4  # times that one piece may lose its worker before the run gives up
@@ -70,8 +70,7 @@ class _Worker:
         try:
             return score(job), absent
         except SpoofproofError as error:
-            ours = type(error).__module__.startswith("spoofproof.")
-            return (error if ours else SpoofproofError(str(error))), absent
+            return sendable(error), absent
 
 
 @dataclass(slots=True, eq=False)

@@ -12,6 +12,7 @@ from dataclasses import replace
 
 from .. import registry
 from ..cell import BATCH, Job, Part, put, save, todo
+from ..errors import SpoofproofError
 from ..types import LABELS, Ref, Trial
 
 SAVE = 60.0  # seconds between two savings of a cell that is not whole
@@ -77,6 +78,16 @@ def size_for(job: Job, workers: int) -> int:
     costs = (registry.detectors[Ref.parse(text).name].cost for text in job.detectors)
     wanted = min(_SECONDS / (_HEAR + sum(costs) / 1000), len(job.trials) / max(1, workers), MOST)
     return max(1, round(wanted / BATCH)) * BATCH
+
+
+def batches(trials: int) -> int:
+    """At least so many trials, in whole batches."""
+    return max(1, -(-trials // BATCH)) * BATCH
+
+
+def sendable(error: SpoofproofError) -> SpoofproofError:
+    """The error itself; one of somebody's own class, which may not be known where it goes, as its sentence alone."""
+    return error if type(error).__module__.startswith("spoofproof.") else SpoofproofError(str(error))
 
 
 def cut(job: Job, size: int) -> list[Job]:
