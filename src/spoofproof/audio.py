@@ -20,6 +20,7 @@ from numpy.typing import NDArray
 
 from .errors import BadAudio, BadPlan, RunConflict
 from .files import Steady, looks_like, refuse_foreign, refuse_locked
+from .interrupt import check
 from .types import Clip
 
 WINDOW_SAMPLES = 64_600  # the field's window at 16 kHz, 4.0375 s (AASIST, SSL-AASIST, ASVspoof 5 baselines)
@@ -103,7 +104,8 @@ def save_audio(clip: Clip, path: Path | str) -> None:
 def whole_file(path: Path) -> Iterator[BinaryIO]:
     """A binary file that appears under ``path`` only when it is whole: written beside it as ``….part``, then renamed.
 
-    Raises RunConflict with a sentence when the disk is full or the folder cannot be written; no half file stays.
+    Raises RunConflict with a sentence when the disk is full or the folder cannot be written; no half file stays. Raises
+    KeyboardInterrupt for what was made while a Ctrl-C went missing (``interrupt``).
     """
     part: Path | None = None
     try:
@@ -114,6 +116,7 @@ def whole_file(path: Path) -> Iterator[BinaryIO]:
             yield out
             out.flush()
             os.fsync(out.fileno())
+        check()
         part.chmod(0o666 & ~_umask())
         part.replace(path)
     except OSError as error:

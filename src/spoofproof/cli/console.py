@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from ..interrupt import check, minded
+
 if TYPE_CHECKING:
     from collections.abc import Sequence
 
@@ -58,7 +60,8 @@ def table(title: str, header: Sequence[str], lines: Sequence[Sequence[str]]) -> 
 def resumable() -> Iterator[None]:
     """Ctrl-C is a sentence and exit code 130: what was finished stays."""
     try:
-        yield
+        with minded():
+            yield
     except KeyboardInterrupt:
         complain("interrupted. What was finished is kept; run the same command again to go on.")
         raise typer.Exit(EXIT_INTERRUPTED) from None
@@ -66,7 +69,10 @@ def resumable() -> Iterator[None]:
 
 @contextmanager
 def bar(what: str, unit: str) -> Iterator[Callable[..., None]]:
-    """A progress bar on standard error: update(done, total, text). On a pipe: a line every ten seconds."""
+    """A progress bar on standard error: update(done, total, text). On a pipe: a line every ten seconds.
+
+    ``update`` raises KeyboardInterrupt where a Ctrl-C went missing (``interrupt``).
+    """
     from time import monotonic
 
     from rich.console import Console
@@ -85,6 +91,7 @@ def bar(what: str, unit: str) -> Iterator[Callable[..., None]]:
 
         def line(done: int, total: int, text: str = "") -> None:
             nonlocal last
+            check()
             if monotonic() - last > 10:
                 last = monotonic()
                 note(f"{what}: {done} of {total} {unit} {text}".rstrip())
@@ -102,4 +109,9 @@ def bar(what: str, unit: str) -> Iterator[Callable[..., None]]:
     )
     with Progress(*columns, console=terminal, transient=True) as shown:
         task = shown.add_task(what, total=None, now="")
-        yield lambda done, total, text="": shown.update(task, completed=done, total=total, now=text)
+
+        def move(done: int, total: int, text: str = "") -> None:
+            check()
+            shown.update(task, completed=done, total=total, now=text)
+
+        yield move

@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from ..errors import BadAudio, BadScores, RunConflict
+from ..interrupt import check
 from ..scores import write_json
 from .answer import SCHEMA, SYNTHETIC, UNSURE, Answer
 from .inputs import is_url, opened_input
@@ -64,19 +65,28 @@ def detect_all(
         if answer is not None:
             kept += 1
         else:
-            try:
-                with opened_input(path) as source:
-                    answer = judge.answer(source, path)
-            except (BadAudio, BadScores) as error:
-                failed[path] = str(error)
-                tell(path, str(error))
+            found = _answer(judge, path)
+            check()
+            if isinstance(found, str):
+                failed[path] = found
+                tell(path, found)
                 continue
+            answer = found
             if place:
                 write_json(place, {"schema": SCHEMA, "file": stamp, "answer": answer.as_dict()})
         answers.append(answer)
         tell(path, answer)
     progress(len(paths), len(paths), "")
     return Batch(tuple(answers), failed, kept)
+
+
+def _answer(judge: Judge, path: str) -> Answer | str:
+    """The answer, or the sentence why there is none."""
+    try:
+        with opened_input(path) as source:
+            return judge.answer(source, path)
+    except (BadAudio, BadScores) as error:
+        return str(error)
 
 
 def _prepared(out: Path, judge: Judge) -> Path:
