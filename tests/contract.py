@@ -16,7 +16,7 @@ import numpy as np
 
 from signals import noise, tone, voice
 from spoofproof.corruptions import measure
-from spoofproof.errors import BadAudio
+from spoofproof.errors import BadAudio, BadPlan
 from spoofproof.streams import stream
 from spoofproof.types import Clip, CorruptionSpec
 
@@ -80,6 +80,21 @@ def check_described(spec: CorruptionSpec) -> None:
     assert not spec.level_names or len(spec.level_names) == len(spec.levels)
     for level in spec.levels:
         assert spec.parse_level(spec.show_level(level)) == level
+
+
+def check_refuses(spec: CorruptionSpec) -> None:
+    """A level from another world is said to be one, before anything is heard: no clean audio, and no other error."""
+    if not spec.levels or spec.level_names:
+        return
+    for level in (-1e6, 1e9):
+        try:
+            spec.run(Clip(probe("voice").samples[:8_000], 16_000), level, stream(2025, "trial", spec.name))
+        except BadPlan as error:
+            assert "\n" not in str(error) and len(str(error)) > 20
+        except Exception as error:
+            raise AssertionError(f"{spec.name}@{level:g} ends in {type(error).__name__}: {error}") from error
+        else:
+            raise AssertionError(f"{spec.name}@{level:g} is taken for a level")
 
 
 def check_deterministic(spec: CorruptionSpec) -> None:
@@ -358,6 +373,7 @@ def check_window_is_filled(spec: CorruptionSpec) -> None:
 Check = Callable[[CorruptionSpec], None]
 CHECKS: tuple[Check, ...] = (
     check_described,
+    check_refuses,
     check_not_clean,
     check_level,
     check_monotone,
@@ -380,6 +396,7 @@ CHECKS: tuple[Check, ...] = (
 # what is left to check of one kind of a corruption that is checked whole (background_noise.rain)
 OF_A_KIND: tuple[Check, ...] = (
     check_described,
+    check_refuses,
     check_not_clean,
     check_level,
     check_monotone,

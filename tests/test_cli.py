@@ -68,6 +68,10 @@ def test_bad_names_files_and_plans_are_sentences_with_exit_code_2(tmp_path: Path
         ((*bench, "--detector", "nowhere.py:x"), ["no such file"]),
         ((*bench, "--condition", "mp4@8"), ["Did you mean mp3"]),
         ((*bench, "--out", tmp_path / "used"), ["damaged"]),
+        (
+            (*bench, "--condition", "parametric_codec@1.2", "--out", tmp_path / "new"),
+            ["2.4, 1.6, 0.8 kbit/s"],
+        ),
         (("report", tmp_path), ["not a run folder"]),
         (("hear", "mp3@8", tmp_path / "text.wav", tmp_path / "o.wav"), ["cannot read"]),
         (("hear", "mp3", tmp_path / "text.wav", tmp_path / "o.wav"), ["error"]),
@@ -76,6 +80,9 @@ def test_bad_names_files_and_plans_are_sentences_with_exit_code_2(tmp_path: Path
         (("bench", "--colour"), ["No such option"]),
     ]:
         refused(spoofproof(*args, cwd=tmp_path), *fragments)
+    assert not (tmp_path / "new").exists(), (
+        "a level that is refused leaves a folder that refuses the right one"
+    )
 
 
 def test_the_built_in_corpus_says_both_ways_to_get_speech(tmp_path: Path) -> None:

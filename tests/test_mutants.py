@@ -194,6 +194,16 @@ def identity_with_a_gain(clip: Clip, level: float, rng: Rng) -> Clip:
     return clip.replace(clip.samples * np.float32(0.999))
 
 
+def any_share_of_the_peak(clip: Clip, level: float, rng: Rng) -> Clip:
+    ceiling = abs(level) * np.abs(clip.samples).max()
+    return clip.replace(np.clip(clip.samples, -ceiling, ceiling))
+
+
+def ratio_of_any_size(clip: Clip, level: float, rng: Rng) -> Clip:
+    scale = np.sqrt(np.mean(clip.samples**2)) * 10 ** (-level / 20)
+    return clip.replace(clip.samples + scale * rng.standard_normal(clip.samples.size))
+
+
 MUTANTS: list[tuple[str, Run, Check]] = [
     # the six that the project asks for
     ("gaussian_noise", one_db_off, contract.check_level),
@@ -239,6 +249,8 @@ MUTANTS: list[tuple[str, Run, Check]] = [
     ("telephone", comfort_noise_in_silence, contract.check_silence),
     ("reverb", room_twice_as_live, contract.check_level),
     ("reverb", room_without_direct_sound, contract.check_no_delay),
+    ("clipping", any_share_of_the_peak, contract.check_refuses),
+    ("gaussian_noise", ratio_of_any_size, contract.check_refuses),
     ("identity", identity_with_a_gain, contract.check_not_clean),
 ]
 

@@ -92,6 +92,8 @@ def test_the_recipes_of_the_project_are_recipes(name: str) -> None:
         (GMM.replace("copies = 2", "copies = 0"), BadPlan, "at least 1"),
         (GMM.replace('"mp3@24"', "3"), BadPlan, "list of str"),
         (GMM.replace('"mp3@24"', '"mp4@24"'), UnknownName, "mp3"),
+        (GMM.replace('"mp3@24"', '"parametric_codec@1.2"'), BadPlan, "2.4, 1.6, 0.8 kbit/s"),
+        (NETWORK + '[select]\nconditions = ["clipping@95"]\n', BadPlan, "below 1"),
         (GMM.replace('"lpc"', '"lcp"'), UnknownName, "Did you mean lpc"),
         (GMM.replace('"mp3@8"', '"mp3"'), BadPlan, "held out"),
         (GMM.replace('"mp3@8"', '"mp3@24"'), BadPlan, "held out"),

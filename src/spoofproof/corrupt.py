@@ -6,9 +6,11 @@ import math
 from collections.abc import Iterable
 from dataclasses import dataclass
 
+import numpy as np
+
 from . import registry
 from .audio import Pad, window
-from .errors import BadAudio, MissingPart, SpoofproofError
+from .errors import BadAudio, BadPlan, MissingPart, SpoofproofError
 from .streams import stream
 from .types import Clip, Condition, CorruptionSpec
 
@@ -51,6 +53,23 @@ def steps(condition: Condition | str) -> list[tuple[CorruptionSpec, float]]:
         condition = Condition.parse(condition)
     specs = [registry.corruptions[ref.name] for ref in condition.steps]
     return [(spec, spec.parse_level(ref.arg)) for spec, ref in zip(specs, condition.steps, strict=True)]
+
+
+def check_levels(condition: Condition | str) -> None:
+    """Raises BadPlan for a level that a corruption refuses, before anything is begun; UnknownName, BadPlan for a bad text.
+
+    A level that is none of the published ones is tried on half a second of noise, where its corruption can run here. Any other
+    failure is no matter of the level: the clips that meet it will say so.
+    """
+    noise = stream(0, "check_levels").standard_normal(8_000) * 0.1
+    for spec, level in steps(condition):
+        if spec.levels and level not in spec.levels and not spec.available():
+            try:
+                spec.run(Clip(noise.astype(np.float32), 16_000), level, stream(0, spec.name))
+            except BadPlan:
+                raise
+            except Exception:
+                pass
 
 
 def missing_for(condition: Condition | str) -> str:

@@ -32,7 +32,7 @@ from typing import Any, get_args
 
 from . import registry
 from .audio import WINDOW_SAMPLES, Pad
-from .corrupt import steps
+from .corrupt import check_levels, steps
 from .errors import BadPlan, UnknownName, did_you_mean
 from .subsample import Heavy
 from .types import CLEAN, Condition, Ref
@@ -174,6 +174,7 @@ def expand(text: str) -> list[str]:
             str(Ref(name, condition.steps[0].arg)) for condition in registry.corruptions[name].conditions()
         ]
     condition = Condition.parse(text)
+    check_levels(condition)
     chain = steps(condition)
     if not chain:
         return [CLEAN]

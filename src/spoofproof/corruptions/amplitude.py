@@ -28,10 +28,10 @@ def quantization(clip: Clip, level: float, rng: Rng) -> Clip:
 
     level: how many values, a whole number >= 2 (not bits: 256 levels are 8 bits of the range that the clip uses). The
     extremes are among them, zero need not be. A constant clip, such as silence, stays as it is: its range is 0.
-    Raises BadPlan for fewer than 2.
+    Raises BadPlan for fewer than 2, and for more than 2^24, which float32 does not tell apart.
     """
-    if level < 2 or level != int(level):
-        raise BadPlan(f"quantization@{level:g}: the number of levels is a whole number from 2 on")
+    if not 2 <= level <= 1 << 24 or level != int(level):
+        raise BadPlan(f"quantization@{level:g}: the number of levels is a whole number from 2 to 16777216")
     x = clip.samples.astype(np.float64)
     low, span = x.min(), np.ptp(x)
     if span == 0:
@@ -54,10 +54,10 @@ def _kept(clean: Clip, corrupted: Clip, level: float) -> float:
 def clipping(clip: Clip, level: float, rng: Rng) -> Clip:
     """Hard clipping: whatever is above a share of the clip's own peak is cut down to it.
 
-    level: the share of the peak (largest absolute sample) that is kept, above 0. Nothing is scaled up afterwards:
-    what lies below the ceiling is as it was, and the loudness falls a little. Raises BadPlan for a level of 0 or less.
+    level: the share of the peak (largest absolute sample) that is kept, above 0 and below 1. Nothing is scaled up
+    afterwards: what lies below the ceiling is as it was, and the loudness falls a little. Raises BadPlan for another level.
     """
-    if level <= 0:
-        raise BadPlan(f"clipping@{level:g}: the share of the peak that is kept is above 0")
+    if not 0 < level < 1:
+        raise BadPlan(f"clipping@{level:g}: the share of the peak that is kept is above 0 and below 1")
     ceiling = np.float32(level * np.abs(clip.samples).max())
     return clip.replace(np.clip(clip.samples, -ceiling, ceiling))

@@ -37,13 +37,13 @@ def _window(clean: Clip, corrupted: Clip, level: float) -> float:
 def smooth(clip: Clip, level: float, rng: Rng) -> Clip:
     """Centred moving average: a low-pass with its first zero at 16 kHz / level.
 
-    level: window in samples at 16 kHz, >= 1; at another rate as many milliseconds, rounded to whole samples (at least
+    level: window in samples at 16 kHz, 1 to 16 000; at another rate as many milliseconds, rounded to whole samples (at least
     2). A window of even length reaches one sample further back than ahead (half a sample late). At the ends the
     window shrinks to what is there, so that the length is kept and no silence is added; the published code leaves
-    the end silent and the sound half a window early. Raises BadPlan for a window below 1.
+    the end silent and the sound half a window early. Raises BadPlan for another window.
     """
-    if level < 1:
-        raise BadPlan(f"smooth@{level:g}: a window has at least 1 sample")
+    if not 1 <= level <= 16_000:
+        raise BadPlan(f"smooth@{level:g}: a window has 1 to 16000 samples")
     width = max(2, round(level * clip.rate / _REFERENCE_RATE)) if level > 1 else 1
     total = np.concatenate([[0.0], np.cumsum(clip.samples, dtype=np.float64)])
     here = np.arange(clip.samples.size)
@@ -67,10 +67,12 @@ def _volume(clean: Clip, corrupted: Clip, level: float) -> float:
 def echo(clip: Clip, level: float, rng: Rng) -> Clip:
     """One echo 100 ms after the sound: y[n] = x[n] + level · x[n - 0.1 s], then scaled to the peak that the clip had.
 
-    level: gain of the echo, relative to the sound. What would follow the clip's end is cut; a clip of at most 100 ms
+    level: gain of the echo, relative to the sound, above 0 and at most 1. What would follow the clip's end is cut; a clip of at most 100 ms
     ends before its echo and stays as it is. (The published code puts the copy 100 ms *before* the sound and leaves
-    the last 100 ms silent; the level there is the volume, as here.)
+    the last 100 ms silent; the level there is the volume, as here.) Raises BadPlan for another gain.
     """
+    if not 0 < level <= 1:
+        raise BadPlan(f"echo@{level:g}: the volume of an echo is above 0 and at most 1")
     delay = round(_ECHO_DELAY * clip.rate)
     x = clip.samples.astype(np.float64)
     y = x.copy()
@@ -154,10 +156,10 @@ def _khz(clean: Clip, corrupted: Clip, level: float) -> float:
 def narrow(clip: Clip, level: float, rng: Rng) -> Clip:
     """Down to a lower sampling rate and back (soxr HQ: linear phase, no delay): what lies above its half is lost.
 
-    level: the rate in between, in kHz, > 0. A clip whose own rate is not above it keeps its whole band, for there is
+    level: the rate in between, in kHz, 0.001 to 768. A clip whose own rate is not above it keeps its whole band, for there is
     nothing to lose: 12 kHz does nothing to a recording at 8 kHz, and the effective level says so. Raises BadPlan.
     """
     between = round(1000 * level)
-    if between < 1:
-        raise BadPlan(f"resample@{level:g}: a sampling rate is above 0 kHz")
+    if not 1 <= between <= 768_000:
+        raise BadPlan(f"resample@{level:g}: a sampling rate is above 0 and at most 768 kHz")
     return at_rate(clip, between, lambda samples: samples)

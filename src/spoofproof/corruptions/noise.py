@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
+from ..errors import BadPlan
 from ..registry import corruption
 from ..types import Clip, Corruption, Rng
 from . import measure
@@ -26,9 +27,9 @@ def _snr(clean: Clip, corrupted: Clip, level: float) -> float:
 def gaussian_noise(clip: Clip, level: float, rng: Rng) -> Clip:
     """White Gaussian noise.
 
-    level: power of the clip over power of the noise in dB, both over the whole clip, pauses included. The noise is
-    scaled to the power that it really drew, so that the ratio is exact and not so on average only. Silence has no
-    ratio to anything, and stays silent.
+    level: power of the clip over power of the noise in dB, -100 to 100, both over the whole clip, pauses included. The noise
+    is scaled to the power that it really drew, so that the ratio is exact and not so on average only. Silence has no
+    ratio to anything, and stays silent. Raises BadPlan for another level.
     """
     return _add(clip, rng.standard_normal(clip.samples.size), level)
 
@@ -46,10 +47,11 @@ def gaussian_noise(clip: Clip, level: float, rng: Rng) -> Clip:
 def background_noise(clip: Clip, level: float, rng: Rng) -> Clip:
     """Babble, wind, rain, footsteps, breathing, coughing, a ticking clock, sneezing or music: one of them a trial.
 
-    level: power of the clip over power of the noise in dB, both over the whole clip, exactly. The kind is drawn for
+    level: power of the clip over power of the noise in dB, -100 to 100, both over the whole clip, exactly. The kind is drawn for
     each trial, the same at every level. With a folder of recordings in SPOOFPROOF_NOISE, kinds that it holds are
     taken from it, at the clip's rate, from a random place on (and those of no known kind are one kind more); the other
-    kinds are synthetic. ``background_noise.babble`` and so on are each kind by itself. Silence stays silent.
+    kinds are synthetic. ``background_noise.babble`` and so on are each kind by itself. Silence stays silent. Raises
+    BadPlan for another level.
     """
     root = folder(NOISE)
     kinds = list(KINDS)
@@ -74,6 +76,8 @@ def _background(clip: Clip, level: float, kind: str, rng: Rng) -> Clip:
 
 
 def _add(clip: Clip, noise: NDArray[np.float64], level: float) -> Clip:
+    if not -100 <= level <= 100:
+        raise BadPlan(f"{level:g} dB of noise: a ratio of signal to noise lies between -100 and 100 dB")
     x = clip.samples.astype(np.float64)
     scale = np.sqrt(float(x @ x) / float(noise @ noise)) * 10 ** (-level / 20)
     return clip.replace(x + scale * noise)

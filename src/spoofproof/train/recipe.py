@@ -28,7 +28,7 @@ from typing import Any
 
 from .. import registry
 from ..audio import WINDOW_SAMPLES
-from ..corrupt import steps
+from ..corrupt import check_levels, steps
 from ..detectors.cepstra import Front
 from ..detectors.features import Lfcc
 from ..detectors.prepare import RATE
@@ -270,6 +270,8 @@ def _check_name(table: Mapping[str, Any]) -> None:
 def _check_augment(recipe: Recipe, name: str) -> None:
     """What is held out is heard nowhere: not in training, not live, and not when weights are selected."""
     augment = recipe.augment
+    for condition in (*augment.conditions, *recipe.select.conditions):
+        check_levels(condition)
     heard = {f"{c!r} is trained on": (c, family(c)) for c in augment.conditions}
     heard |= {f"{c!r} decides which weights are kept": (c, family(c)) for c in recipe.select.conditions}
     if recipe.live.bandwidth:
