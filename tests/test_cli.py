@@ -148,6 +148,25 @@ def test_low_coverage_is_exit_code_3(tmp_path: Path, corpus: Path) -> None:
     assert "coverage below" in done.stderr and "Traceback" not in done.stderr
 
 
+SLOW = '''
+"""A detector that takes its time once a cell is there: the run cannot end before the key is pressed."""
+import time
+from pathlib import Path
+import spoofproof
+
+
+@spoofproof.detector(rate=16_000)
+def slow(_: str = "") -> spoofproof.Detector:
+    """Half a second a batch."""
+
+    def score(clips):
+        time.sleep(0.5 if list(Path("run").glob("scores/*/*.parquet")) else 0)
+        return [0.0] * len(clips)
+
+    return score
+'''
+
+
 def test_ctrl_c_is_a_sentence_and_everything_finished_stays(tmp_path: Path, corpus: Path) -> None:
     command = [
         sys.executable,
@@ -159,7 +178,8 @@ def test_ctrl_c_is_a_sentence_and_everything_finished_stays(tmp_path: Path, corp
         "--corpus",
         f"manifest:{corpus}",
     ]
-    command += ["--detector", "random", "--out", "run", "--workers", "2"]
+    (tmp_path / "slow.py").write_text(SLOW)
+    command += ["--detector", "slow.py:slow", "--out", "run", "--workers", "2"]
     process = subprocess.Popen(
         command,
         cwd=tmp_path,

@@ -601,6 +601,16 @@ def test_bad_use_is_a_sentence_and_exit_code_2(args: tuple[str, ...], said: str,
 
 def test_a_run_that_is_killed_keeps_what_it_answered(tmp_path: Path) -> None:
     name, file = write(tmp_path / "toy")
+    toy = tmp_path / "toy" / "toy.py"
+    waits = (
+        "while Path('stop').exists() and len(list(Path('out/answers').glob('*.json'))) > 3: time.sleep(0.1)"
+    )
+    toy.write_text(
+        toy.read_text()
+        .replace("import numpy", "import time\nfrom pathlib import Path\nimport numpy")
+        .replace("        out = []\n", f"        {waits}\n        out = []\n")
+    )
+    (tmp_path / "stop").touch()
     for k in range(60):
         save_audio(voice(1.0, seed=k % 3), tmp_path / "in" / f"{k:02}.wav")
     command = [
@@ -622,6 +632,7 @@ def test_a_run_that_is_killed_keeps_what_it_answered(tmp_path: Path) -> None:
         time.sleep(0.02)
     process.send_signal(signal.SIGKILL)
     process.wait()
+    (tmp_path / "stop").unlink()
     done = {p: p.stat().st_mtime_ns for p in tmp_path.glob("out/answers/*.json")}
     assert 3 <= len(done) < 60
     again = spoofproof_detect(
