@@ -18,6 +18,7 @@ from corpus_files import touch
 from signals import noise, tone
 from spoofproof.audio import save_audio
 from spoofproof.corpora.audit import Audit, _plain, assert_disjoint, audit, parts_disjoint
+from spoofproof.corpora.audit_tables import tables
 from spoofproof.corpora.confounds import confounds, connected, entropy, explained
 from spoofproof.corpora.shortcuts import _cross_fitted, _fit, _folds, classifier, delong, single
 from spoofproof.corpora.traits import NUMERIC, Traits, bands, silences, traits
@@ -397,7 +398,7 @@ def test_facts_are_plain_and_the_same_every_time(tmp_path: Path) -> None:
     text = json.dumps(first.to_dict(), allow_nan=False, sort_keys=True)
     assert text == json.dumps(second.to_dict(), allow_nan=False, sort_keys=True)
     assert str(tmp_path) not in text
-    for title, header, rows in first.tables():
+    for title, header, rows in tables(first):
         assert title
         assert rows
         assert all(len(row) == len(header) for row in rows)
@@ -444,7 +445,7 @@ def test_an_empty_corpus_and_one_class(tmp_path: Path) -> None:
     found = audit([t for t in corpus(tmp_path, n=12) if t.label == "spoof"])
     assert found.shortcuts == ()
     assert found.classifier is None
-    assert found.tables()
+    assert tables(found)
 
 
 @pytest.mark.data

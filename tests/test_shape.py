@@ -6,6 +6,8 @@ import ast
 import re
 import subprocess
 import sys
+from collections.abc import Iterator
+from graphlib import CycleError, TopologicalSorter
 from pathlib import Path
 
 import pytest
@@ -44,20 +46,48 @@ def room(path: Path) -> str:
     return path.relative_to(SRC).parts[0].removesuffix(".py")
 
 
-def imported_rooms(path: Path) -> set[str]:
-    """Rooms of this package that a module imports, at the top or inside a function (type-checking blocks excepted)."""
+def imports(path: Path) -> Iterator[tuple[str, ...]]:
+    """What a module imports of this package, at the top or inside a function, as dotted parts below ``spoofproof``: the
+    module, and each name that is taken from it."""
     package = ["spoofproof", *path.relative_to(SRC).parts[:-1]]
-    found: set[str] = set()
     for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
         if isinstance(node, ast.ImportFrom):
             base = package[: len(package) - node.level + 1] if node.level else []
             full = [*base, *(node.module or "").split(".")] if node.module else base
-            if full[:1] != ["spoofproof"]:
-                continue
-            found.update([full[1]] if len(full) > 1 else [alias.name for alias in node.names])
+            if full[:1] == ["spoofproof"]:
+                yield from ((*full[1:], alias.name) for alias in node.names)
         elif isinstance(node, ast.Import):
-            found.update(a.name.split(".")[1] for a in node.names if a.name.startswith("spoofproof."))
-    return found - {"__version__"}
+            yield from (tuple(a.name.split(".")[1:]) for a in node.names if a.name.startswith("spoofproof."))
+
+
+def imported_rooms(path: Path) -> set[str]:
+    """Rooms of this package that a module imports."""
+    return {parts[0] for parts in imports(path)} - {"__version__"}
+
+
+def imported_modules(path: Path) -> set[Path]:
+    """Files of this package that a module imports: the longest part of each name that is a file or a folder."""
+    found = set()
+    for parts in imports(path):
+        for length in range(len(parts), 0, -1):
+            place = SRC.joinpath(*parts[:length])
+            file = place / "__init__.py" if place.is_dir() else place.with_suffix(".py")
+            if file.exists():
+                found.add(file)
+                break
+    return found - {path}
+
+
+def test_no_module_leads_back_to_itself() -> None:
+    """Not even by an import inside a function. (A room's front door may lead to its rooms and is left out.)"""
+    graph = {path: imported_modules(path) for path in MODULES if path.name != "__init__.py"}
+    sorter = TopologicalSorter({path: {p for p in to if p in graph} for path, to in graph.items()})
+    try:
+        sorter.prepare()
+    except CycleError as error:
+        circle = " → ".join(str(path.relative_to(SRC)) for path in reversed(error.args[1]))
+        raise AssertionError(circle) from None
+    assert len(graph) > 250 and sum(map(len, graph.values())) > 800
 
 
 def test_every_room_is_on_a_floor() -> None:

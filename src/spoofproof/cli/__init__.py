@@ -350,6 +350,7 @@ def audit(
 ) -> None:
     """Counts, unreadable files, duplicates, and shortcuts that give the answer away without listening."""
     from ..corpora.audit import audit as look
+    from ..corpora.audit_tables import tables
 
     with bar("corpus", "files") as update:
         trials, _ = open_corpus(corpus, size=0, speech=None, progress=update)
@@ -358,7 +359,7 @@ def audit(
     if json_:
         typer.echo(json.dumps(found.to_dict(), ensure_ascii=False, indent=1))
         return
-    for title, header, lines in found.tables():
+    for title, header, lines in tables(found):
         table(title, header, lines)
 
 

@@ -56,12 +56,6 @@ class Audit:
         plain: dict[str, Any] = _plain(asdict(self))
         return plain
 
-    def tables(self) -> list[tuple[str, list[str], list[list[str]]]]:
-        """(title, header, rows of text) of everything worth showing; tables without rows are left out."""
-        from .audit_tables import tables
-
-        return tables(self)
-
 
 def audit(
     trials: Sequence[Trial],

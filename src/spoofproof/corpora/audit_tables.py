@@ -3,10 +3,8 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import TYPE_CHECKING
 
-if TYPE_CHECKING:
-    from .audit import Audit
+from .audit import Audit
 
 Table = tuple[str, list[str], list[list[str]]]
 _ROWS = 30

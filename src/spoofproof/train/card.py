@@ -6,16 +6,14 @@ import hashlib
 from collections import Counter
 from dataclasses import asdict
 from datetime import UTC, datetime
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 from .. import __version__
 from ..shipped import sha256
+from .course import Made
 from .data import Example, Parts
 from .mixtures import GMM, TABLES
 from .recipe import Recipe
-
-if TYPE_CHECKING:
-    from .run import Made
 
 
 def card_of(recipe: Recipe, file: str, parts: Parts, made: Made) -> dict[str, Any]:

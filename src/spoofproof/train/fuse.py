@@ -17,10 +17,10 @@ from ..errors import BadPlan
 from ..metrics.llr import cllr
 from ..types import Clip, Scores
 from . import waves
+from .course import Course, Made
 from .data import Parts, bonafide
 from .fusion import fit
 from .recipe import Recipe
-from .run import Course, Made
 from .ubm import ranks
 
 LIMITS = (

@@ -11,11 +11,11 @@ from numpy.typing import NDArray
 from ..detectors.features import Features
 from ..detectors.lfcc_gmm import Expert, LfccGmm, View, seen, together
 from ..streams import stream
+from .course import Course, Made
 from .data import Example, Kind, Parts, bonafide, chances, features
 from .em import fit
 from .evidence import Floats, area, calibrated
 from .recipe import Recipe
-from .run import Course, Made
 
 Stored = NDArray[np.float16]
 

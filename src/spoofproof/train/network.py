@@ -23,13 +23,13 @@ from ..streams import stream
 from ..types import CLEAN, LABELS, Scores, Trial
 from . import waves
 from .batches import Deck
+from .course import Course, Made
 from .data import Example, Parts
 from .device import device_of, settled
 from .export import export
 from .judge import Judged, judge, separation
 from .loop import learn
 from .recipe import Recipe
-from .run import Course, Made
 from .state import State, load_weights
 
 LIMITS = (

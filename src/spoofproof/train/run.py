@@ -6,49 +6,24 @@ import importlib
 import json
 import time
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
 
 from ..audio import whole_file
 from ..errors import MissingPart
 from ..shipped import beside
 from .card import card_of
+from .course import Course, Made
 from .data import Parts, read
 from .folder import Journal, claim
 from .mixtures import FUSION, GMM, TEXTURE, UBM
 from .recipe import Recipe
 
-Log = Callable[..., None]
 _TRAINERS = {
     GMM: (".gmm", "train_gmm"),
     UBM: (".ubm", "train"),
     FUSION: (".fuse", "train"),
     TEXTURE: (".texture", "train"),
 }  # without a network
-
-
-@dataclass(frozen=True)
-class Course:
-    """What a trainer is given besides its recipe. root: of the corpus. began: ``time.monotonic()`` of the command."""
-
-    root: Path | None
-    folder: Path
-    log: Log
-    progress: Callable[..., None]
-    began: float
-
-
-@dataclass(frozen=True)
-class Made:
-    """What a trainer gives back. weights: the file or folder, written. figures: by part. facts: of the model. limits: in words.
-    heard: sources that the weights know besides those of the recipe's parts."""
-
-    weights: Path
-    figures: dict[str, Any]
-    facts: dict[str, Any]
-    limits: str
-    heard: tuple[str, ...] = ()
 
 
 def run(

@@ -18,10 +18,10 @@ from ..metrics.llr import cllr
 from ..metrics.rank import auroc, eer
 from ..types import Scores
 from . import waves
+from .course import Course, Made
 from .data import Example, Kind, Parts, chances
 from .evidence import logistic
 from .recipe import Recipe
-from .run import Course, Made
 from .waves import Waves
 
 LIMITS = (

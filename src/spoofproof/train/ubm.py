@@ -22,11 +22,11 @@ from ..metrics.rank import auroc, eer
 from ..streams import stream
 from ..types import CLEAN, Clip, Scores
 from . import waves
+from .course import Course, Made
 from .data import Example, Parts, chances
 from .em import fit
 from .map_adaptation import adapted_means
 from .recipe import Recipe
-from .run import Course, Made
 from .waves import Waves
 
 LIMITS = (
