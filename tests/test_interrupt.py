@@ -8,7 +8,6 @@ import os
 import signal
 import subprocess
 import sys
-import textwrap
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -55,6 +54,20 @@ def test_a_lost_ctrl_c_ends_the_block_and_says_nothing(capfd: pytest.CaptureFixt
     assert capfd.readouterr().err == ""
     check()  # and it is not remembered beyond the block
     assert signal.getsignal(signal.SIGINT) is signal.default_int_handler
+
+
+def test_blocks_in_each_other() -> None:
+    """The inner one ends what it holds; the outer one remembers what was lost before."""
+    with pytest.raises(KeyboardInterrupt), minded():
+        press()
+        with minded():
+            raise ValueError("the file seems to be damaged")
+    with pytest.raises(SystemExit), minded():
+        with pytest.raises(KeyboardInterrupt), minded():
+            press()
+        with pytest.raises(KeyboardInterrupt):
+            check()
+        raise SystemExit(130)  # of a command that said so itself
 
 
 def test_an_error_that_may_have_come_of_it_is_a_ctrl_c() -> None:
@@ -116,34 +129,60 @@ def test_another_ones_handler_stays() -> None:
     assert heard == [signal.SIGINT]
 
 
-def test_a_bench_ends_where_the_key_was_pressed_and_goes_on(tmp_path: Path) -> None:
+IN_A_FILE = """
+import io, signal, soundfile
+from spoofproof.cli import main
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+write = soundfile.write
+
+
+def once(file, *args, **options):
+    class Pressed(io.BytesIO):
+        def tell(self):
+            signal.raise_signal(signal.SIGINT)
+            return super().tell()
+
+    soundfile.write = write
+    broken = Pressed()
+    write(broken, *args, **options)
+    file.write(broken.getvalue())
+    print("went on")
+
+
+soundfile.write = once
+main()
+"""
+BEFORE_IT_BEGINS = """
+import signal
+import spoofproof.cli as cli
+
+signal.signal(signal.SIGINT, signal.default_int_handler)
+whole = cli.open_corpus
+
+
+class Pressed:
+    def __del__(self):
+        signal.raise_signal(signal.SIGINT)
+
+
+def once(*args, **options):
+    Pressed()
+    print("went on")
+    return whole(*args, **options)
+
+
+cli.open_corpus = once
+cli.main()
+"""
+
+
+@pytest.mark.parametrize("pressed", [IN_A_FILE, BEFORE_IT_BEGINS], ids=["in a file", "before it begins"])
+def test_a_bench_ends_where_the_key_was_pressed_and_goes_on(pressed: str, tmp_path: Path) -> None:
     """The sample to listen to that was being written is made again, not kept as it came out."""
     lines = ["id,path,label,part,speaker,attack"]
     lines += [f"{t.id},{t.path},{t.label},{t.part},{t.speaker},{t.attack}" for t in write_corpus(tmp_path)]
     (tmp_path / "manifest.csv").write_text("\n".join(lines))
-    pressed = textwrap.dedent(
-        """
-        import io, signal, sys, soundfile
-        from spoofproof.cli import main
-
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        write = soundfile.write
-
-        def once(file, *args, **options):
-            class Pressed(io.BytesIO):
-                def tell(self):
-                    signal.raise_signal(signal.SIGINT)
-                    return super().tell()
-            soundfile.write = write
-            broken = Pressed()
-            write(broken, *args, **options)
-            file.write(broken.getvalue())
-            print("went on")
-
-        soundfile.write = once
-        main()
-        """
-    )
     plain = "from spoofproof.cli import main; main()"
     options = ["bench", "--corpus", "manifest:manifest.csv", "--plan", "smoke", "--detector", "random"]
 
@@ -156,7 +195,8 @@ def test_a_bench_ends_where_the_key_was_pressed_and_goes_on(tmp_path: Path) -> N
     stopped = run(pressed, "run")
     assert stopped.stdout.startswith("went on"), "the exception was not lost, so this shows nothing"
     assert stopped.returncode == 130, stopped.stderr
-    assert "run the same command again to go on" in stopped.stderr and "Traceback" not in stopped.stderr
+    assert ("run the same command again to go on" in stopped.stderr) == (pressed == IN_A_FILE)
+    assert "Traceback" not in stopped.stderr
     assert not list(tmp_path.glob("run/samples/*/*")) and not list(tmp_path.rglob("*.part"))
     assert run(plain, "run").returncode == 0 and run(plain, "unbroken").returncode == 0
     samples = sorted((tmp_path / "unbroken" / "samples").rglob("*.flac"))

@@ -22,16 +22,15 @@ def minded() -> Iterator[None]:
     """Inside, a Ctrl-C ends the block with KeyboardInterrupt, whatever became of the exception where it was raised: by the
     next ``check``, or at the end of the block, also where the block ends with an error that may have come of it.
 
-    Where Ctrl-C is not Python's own any more (ignored, another's, an outer block), and outside of the main thread, the
-    block is as if it were not there.
+    Blocks may lie in each other; the outermost remembers. Where Ctrl-C is not Python's own any more (ignored, or another's),
+    and outside of the main thread, the block is as if it were not there.
     """
     main = threading.current_thread() is threading.main_thread()
-    if not main or signal.getsignal(signal.SIGINT) is not signal.default_int_handler:
-        yield
-        return
+    outermost = main and signal.getsignal(signal.SIGINT) is signal.default_int_handler
     lost = sys.unraisablehook
-    sys.unraisablehook = lambda what: None if _is_ours(what) else lost(what)
-    signal.signal(signal.SIGINT, _raised)
+    if outermost:
+        sys.unraisablehook = lambda what: None if _is_ours(what) else lost(what)
+        signal.signal(signal.SIGINT, _raised)
     try:
         yield
     except Exception as error:
@@ -41,9 +40,10 @@ def minded() -> Iterator[None]:
     else:
         check()
     finally:
-        signal.signal(signal.SIGINT, signal.default_int_handler)
-        sys.unraisablehook = lost
-        _asked.clear()
+        if outermost:
+            signal.signal(signal.SIGINT, signal.default_int_handler)
+            sys.unraisablehook = lost
+            _asked.clear()
 
 
 def check() -> None:

@@ -12,8 +12,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from ..errors import BadPlan, SpoofproofError
+from ..interrupt import minded
 from . import forecast
-from .console import bar, complain, console, cores, note, resumable, table
+from .console import EXIT_INTERRUPTED, bar, complain, console, cores, note, resumable, table
 from .detect import detect
 from .explain import explain
 from .gate import register as register_gate
@@ -61,10 +62,14 @@ app.command()(listen)
 def main() -> None:
     """Entry point: a SpoofproofError is a sentence and exit code 2."""
     try:
-        app(standalone_mode=True)
+        with minded():  # from the first import on: much of a short command
+            app(standalone_mode=True)
     except SpoofproofError as error:
         complain(str(error))
         raise SystemExit(EXIT_BAD_INPUT) from None
+    except KeyboardInterrupt:
+        complain("interrupted")
+        raise SystemExit(EXIT_INTERRUPTED) from None
     except BrokenPipeError:
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         raise SystemExit(0) from None
