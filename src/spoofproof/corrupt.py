@@ -61,15 +61,21 @@ def check_levels(condition: Condition | str) -> None:
     A level that is none of the published ones is tried on half a second of noise, where its corruption can run here. Any other
     failure is no matter of the level: the clips that meet it will say so.
     """
-    noise = stream(0, "check_levels").standard_normal(8_000) * 0.1
     for spec, level in steps(condition):
         if spec.levels and level not in spec.levels and not spec.available():
             try:
-                spec.run(Clip(noise.astype(np.float32), 16_000), level, stream(0, spec.name))
+                try_level(spec, level)
             except BadPlan:
                 raise
             except Exception:
                 pass
+
+
+def try_level(spec: CorruptionSpec, level: float) -> None:
+    """Run a corruption at any level on half a second of noise at 16 kHz. Raises what it raises: BadPlan for a level that it
+    does not take."""
+    noise = 0.1 * stream(0, "level", spec.name).standard_normal(8_000)
+    spec.run(Clip(noise.astype(np.float32), 16_000), level, stream(0, "level", spec.name, "run"))
 
 
 def missing_for(condition: Condition | str) -> str:

@@ -8,9 +8,9 @@ from itertools import pairwise
 
 import numpy as np
 
+from ..corrupt import try_level
 from ..errors import SpoofproofError
-from ..streams import stream
-from ..types import Clip, CorruptionSpec
+from ..types import CorruptionSpec
 
 _SPREAD = 8.0  # largest over smallest level from which on steps are ratios
 _BEYOND = (1, 2, 4)  # steps past the published ends that are looked at …
@@ -87,10 +87,9 @@ def axes(spec: CorruptionSpec, valid: Valid | None = None, name: str = "") -> li
 
 
 def accepts(spec: CorruptionSpec, level: float) -> bool:
-    """Whether the corruption takes ``level``, tried on half a second of noise."""
-    x = 0.1 * stream(0, "axis", spec.name).standard_normal(8_000)
+    """Whether the corruption takes ``level``, see ``corrupt.try_level``."""
     try:
-        spec.run(Clip(x.astype(np.float32), 16_000), level, stream(0, "axis", spec.name, "run"))
+        try_level(spec, level)
     except SpoofproofError:
         return False
     return True
